@@ -1,0 +1,184 @@
+"""Settings: one frozen value, made from defaults < cartbrook.yaml < CARTBROOK_* < command line.
+
+The only module that reads the environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
+
+from cartbrook.errors import ConfigError
+
+FILE_NAME = "cartbrook.yaml"
+ENGINES = ("sail", "spark")
+
+
+def _limits(**values: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    return {name.replace("_", " "): pair for name, pair in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a shop may set. Names are the keys of cartbrook.yaml; CARTBROOK_<NAME> overrides single values.
+
+    Attributes:
+        engine: ``sail`` (in-process, no JVM) or ``spark``.
+        master: Master URL of engine ``spark``.
+        timezone: Zone of timestamps in files that carry no ``Z``.
+        hemisphere: ``north`` or ``south``: which months are winter.
+        reporting_currency: Currency of customers without orders; None takes the one with most orders.
+        default_margin_rate: Share of the amount that counts as margin where no cost is known.
+        category_margin_rates: The same by product category.
+        customer_segments: Segment -> (least revenue, least revenue orders), best first.
+        performance_categories: Product category of performance -> (least revenue, least revenue orders), best first.
+        score_gate: A batch scoring below is rejected; None switches the gate off.
+        max_days_ahead: A batch_date further past as_of is held until confirmed.
+        file_wait_minutes: How long a trigger waits for files that are not there.
+        stable_seconds: A file not handed in by `submit` must not have changed for this long.
+        max_file_bytes: Larger files are refused.
+        max_field_bytes: Records with a larger field are quarantined.
+        parallel: Tables written at a time.
+    """
+
+    engine: str = "sail"
+    master: str = "local[*]"
+    timezone: str = "UTC"
+    hemisphere: str = "north"
+    reporting_currency: str | None = None
+    default_margin_rate: Decimal = Decimal("0.30")
+    category_margin_rates: Mapping[str, Decimal] = field(default_factory=dict)
+    customer_segments: Mapping[str, tuple[int, int]] = field(
+        default_factory=lambda: _limits(VIP=(1000, 5), High_Value=(500, 3), Medium_Value=(200, 2))
+    )
+    performance_categories: Mapping[str, tuple[int, int]] = field(
+        default_factory=lambda: _limits(Star=(5000, 20), High_Performer=(2000, 10), Medium_Performer=(500, 5))
+    )
+    score_gate: Decimal | None = None
+    max_days_ahead: int = 400
+    file_wait_minutes: Decimal = Decimal(60)
+    stable_seconds: Decimal = Decimal(1)
+    max_file_bytes: int = 5 * 2**30
+    max_field_bytes: int = 2**20
+    parallel: int = 4
+
+    def gold_hash(self) -> str:
+        """Hash of the settings that change figures in gold; a part of the logic hash."""
+        names = (
+            "timezone",
+            "hemisphere",
+            "reporting_currency",
+            "default_margin_rate",
+            "category_margin_rates",
+            "customer_segments",
+            "performance_categories",
+        )
+        values = {name: getattr(self, name) for name in names}
+        return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def load_settings(workspace: Path, overrides: Mapping[str, object] | None = None) -> Settings:
+    """The settings in force for a workspace.
+
+    Args:
+        workspace: Folder that may hold cartbrook.yaml.
+        overrides: Values of the command line; None values are taken as not given.
+
+    Raises:
+        ConfigError: A name is unknown or a value is of no use; says where it came from.
+    """
+    values: dict[str, Any] = {}
+    path = workspace / FILE_NAME
+    if path.exists():
+        values |= _checked(_read(path), FILE_NAME)
+    names = {f.name for f in dataclasses.fields(Settings)}
+    environment = {key[10:].lower(): value for key, value in os.environ.items() if key.startswith("CARTBROOK_")}
+    values |= _checked({key: yaml.safe_load(text) for key, text in environment.items() if key in names}, "environment")
+    values |= _checked({key: value for key, value in (overrides or {}).items() if value is not None}, "command line")
+    return Settings(**values)
+
+
+def user_name() -> str:
+    """Who works here, for the ledger; ``unknown`` where the system does not say."""
+    return os.environ.get("USER") or os.environ.get("USERNAME") or "unknown"
+
+
+def environment(**defaults: str) -> None:
+    """Set environment variables that libraries read when they start, keeping what the user has set."""
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path.name}{where}: this is not YAML.", hint="See docs/settings.md for an example.") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path.name}: expected `name: value` lines.")
+    return value
+
+
+def _checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    known = {f.name: f for f in dataclasses.fields(Settings)}
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, 1)
+            raise ConfigError(f"{source}: unknown setting {name!r}.", hint=f"Did you mean {close[0]!r}?" if close else None)
+        try:
+            result[name] = _convert(str(known[name].type), value)
+        except (ValueError, TypeError, InvalidOperation, AttributeError) as error:
+            raise ConfigError(f"{source}: setting {name!r} has no usable value.", hint=f"It is {known[name].type}.") from error
+    _check_choices(result, source)
+    return result
+
+
+def _convert(kind: str, value: Any) -> Any:
+    if kind.endswith("| None") and value is None:
+        return None
+    kind = kind.removesuffix(" | None")
+    if kind == "int":
+        if isinstance(value, bool) or int(value) != float(value):
+            raise ValueError(value)
+        return int(value)
+    if kind == "Decimal":
+        number = Decimal(str(value))
+        if not number.is_finite():
+            raise ValueError(value)
+        return number
+    if kind == "Mapping[str, Decimal]":
+        return {str(name): Decimal(str(rate)) for name, rate in value.items()}
+    if kind == "Mapping[str, tuple[int, int]]":
+        return {str(name): (int(low), int(count)) for name, (low, count) in value.items()}
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _check_choices(values: Mapping[str, Any], source: str) -> None:
+    for name, choices in {"engine": ENGINES, "hemisphere": ("north", "south")}.items():
+        if name in values and values[name] not in choices:
+            raise ConfigError(f"{source}: setting {name!r} is {values[name]!r}.", hint=f"Choose one of {', '.join(choices)}.")
+    if "timezone" in values:
+        try:
+            ZoneInfo(values["timezone"])
+        except (KeyError, ValueError, OSError) as error:
+            raise ConfigError(f"{source}: unknown time zone {values['timezone']!r}.", hint="Such as Europe/Berlin.") from error
+    if values.get("parallel", 1) < 1:
+        raise ConfigError(f"{source}: setting 'parallel' must be 1 or more.")

@@ -1,0 +1,210 @@
+"""What must hold of a whole contract, and of the contracts together; problems go to the reports of their files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from cartbrook.contracts.document import Document
+from cartbrook.contracts.expressions import CONTEXT, check_names, foreign_columns
+from cartbrook.contracts.model import DOMAINS, Contract
+from cartbrook.contracts.yaml_marks import Spot, quoted, suggestion
+
+MONEY = "decimal(12,2)"
+NEEDED: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "customers": {
+            "customer_id": "string", "date_of_birth": "date", "customer_tier": "string", "registration_date": "date",
+        },
+        "products": {
+            "product_id": "string", "product_name": "string", "category": "string", "price": MONEY, "currency": "string",
+            "discontinued": "boolean",
+        },
+        "orders": {
+            "order_id": "string", "customer_id": "string", "product_id": "string", "order_date": "date", "order_amount": MONEY,
+            "currency": "string", "order_status": "string", "created_timestamp": "timestamp",
+        },
+        "shipping": {
+            "order_id": "string", "shipping_id": "string", "carrier": "string", "service_type": "string",
+            "origin_warehouse": "string", "shipping_cost": MONEY, "currency": "string", "estimated_delivery": "date",
+            "actual_delivery": "date", "shipping_status": "string",
+        },
+        "inventory": {
+            "product_id": "string", "warehouse_id": "string", "stock_quantity": "integer", "reserved_quantity": "integer",
+            "available_quantity": "integer", "reorder_level": "integer",
+        },
+    }
+)  # fmt: skip
+"""Columns that the built-in figures are computed from. Money may be any decimal that fits decimal(18,2)."""
+
+OPTIONAL: Mapping[str, Mapping[str, str]] = MappingProxyType({"products": {"cost": MONEY}, "orders": {"quantity": "integer"}})
+"""Columns that figures use where a contract has them."""
+
+COPIED: Mapping[str, tuple[str, ...]] = MappingProxyType({"products": ("category", "price", "cost")})
+"""Attributes that facts copy from the bound version: an untracked change would not open one."""
+
+_HISTORY = ("effective_date", "expiry_date", "is_current", "version", "customer_sk", "product_sk")
+RESERVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "": ("batch_id", "record_id", "batch_date"),
+        "customers": _HISTORY,
+        "products": _HISTORY,
+        "orders": (
+            "customer_sk", "product_sk", "category", "is_revenue", "season", "day_of_week", "is_weekend", "time_of_day", "margin",
+            "margin_source",
+        ),
+        "inventory": ("product_sk", "product"),
+    }
+)  # fmt: skip
+"""Names that our tables add to a domain's columns; under "" those of every domain. Names of the context are reserved as well."""
+
+_RULE_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+
+
+def check_contract(document: Document) -> None:
+    """Check one contract on its own."""
+    contract = document.contract
+    if contract is None:
+        return
+    _check_names(document, contract)
+    _check_needed(document, contract)
+    _check_settings(document, contract)
+    _check_rules(document, contract)
+
+
+def check_together(documents: Mapping[str, Document]) -> None:
+    """Check what contracts say of each other.
+
+    Args:
+        documents: By domain; those that could not be read are left out of every comparison.
+    """
+    for document in documents.values():
+        contract = document.contract
+        for reference in contract.references if contract is not None else ():
+            spot = document.places[f"rule {reference.rule}"]
+            for own, other in zip(reference.columns, reference.parent_columns, strict=True):
+                _compare(spot, document, own, documents[reference.parent], other)
+        for expression, spot in document.rules.expectations.values():
+            for domain, column in foreign_columns(expression, document.rules.domain):
+                parent = documents[domain].contract
+                if parent is not None and not parent.has(column):
+                    spot.problem(f"{domain} has no column {quoted(column)}", suggestion(column, parent.names))
+
+
+def _compare(spot: Spot, document: Document, own: str, other: Document, name: str) -> None:
+    """A reference and the key it names must exist and read alike, else no record would ever find its parent."""
+    contract, parent = document.contract, other.contract
+    if contract is None or parent is None:
+        return
+    if not parent.has(name):
+        spot.problem(f"{parent.domain} has no column {quoted(name)}", suggestion(name, parent.names))
+        return
+    if name not in parent.key:
+        spot.problem(f"{parent.domain}.{name} is not of the key", f"the key is {', '.join(parent.key) or 'missing'}")
+    if not contract.has(own):
+        return
+    here, there = contract.column(own), parent.column(name)
+    if here.type != there.type and own in document.types and name in other.types:
+        spot.problem(f"{own} is {here.type}, but {parent.domain}.{name} is {there.type}", "give both one type")
+    if here.case != there.case:
+        spot.problem(f"{own} has case {here.case}, but {parent.domain}.{name} has case {there.case}", "give both one case")
+
+
+def _check_names(document: Document, contract: Contract) -> None:
+    reserved = {*RESERVED[""], *RESERVED.get(contract.domain, ()), *CONTEXT[contract.domain]}
+    for name in contract.names:
+        if name.startswith("_") or name.lower() in reserved:
+            document.places[name].problem(f"the name {quoted(name)} is reserved", "the tables have a column of this name already")
+
+
+def _check_needed(document: Document, contract: Contract) -> None:
+    here = document.places[""]
+    for name, kind in NEEDED[contract.domain].items():
+        if contract.has(name):
+            _check_kind(document, contract, name, kind)
+        else:
+            here.problem(f"column {name} ({kind}) is missing; the built-in figures need it", suggestion(name, contract.names))
+    for name, kind in OPTIONAL.get(contract.domain, {}).items():
+        if contract.has(name):
+            _check_kind(document, contract, name, kind)
+    for name in COPIED.get(contract.domain, ()):
+        if contract.has(name) and not contract.column(name).tracked:
+            document.places[name].problem(f"{name} must be tracked: facts copy it", "take tracked: false away")
+
+
+def _check_kind(document: Document, contract: Contract, name: str, wanted: str) -> None:
+    kind, place = contract.column(name).type, document.types.get(name)
+    if place is None:
+        return  # its type could not be told, which is a problem already
+    decimal = _DECIMAL.fullmatch(kind)
+    if wanted == MONEY and decimal:
+        digits, scale = int(decimal[1]), int(decimal[2])
+        if scale > 2 or digits - scale > 16:
+            place.problem(f"{name} is {kind}, which does not fit decimal(18,2)", f"physicalType: {MONEY}")
+    elif kind != wanted:
+        place.problem(f"{name} is {kind}; the built-in figures need {wanted}", f"physicalType: {wanted}")
+
+
+def _check_settings(document: Document, contract: Contract) -> None:
+    settings = document.settings
+    _check_column(document, "amount", contract.amount, "decimal")
+    _check_column(document, "currency", contract.currency, "string")
+    _check_column(document, "event_time", contract.event_time, "date", "timestamp")
+    for position, name in enumerate(contract.sequence_by):
+        _check_column(document, "sequence_by", name, *(("date", "timestamp") if position == 0 else ()))
+    if contract.delete is not None:
+        _check_column(document, "delete", contract.delete.column, "string")
+        if contract.delete.column in contract.key:
+            settings["delete"].problem("delete: the column is of the key", "name a column that says what happened, e.g. op")
+    if contract.amount and not contract.currency:
+        settings["amount"].problem("amount without currency", "name the column of its currency")
+    if contract.currency and not contract.amount:
+        settings["currency"].problem("currency without amount", "name the column of the amount")
+    if len(set(contract.sequence_by)) < len(contract.sequence_by):
+        settings["sequence_by"].problem("sequence_by names a column twice")
+    if contract.snapshot_full and contract.sequence_by:
+        settings["snapshot"].problem("snapshot: full together with sequence_by", "a full snapshot is ordered by its batch_date")
+
+
+def _check_column(document: Document, setting: str, name: str | None, *kinds: str) -> None:
+    """A setting of the object must name a column, of one of `kinds` if there are any."""
+    contract = document.contract
+    if contract is None or name is None:
+        return
+    if not contract.has(name):
+        document.settings[setting].problem(f"{setting}: unknown column {quoted(name)}", suggestion(name, contract.names))
+    elif kinds and name in document.types and contract.column(name).type.partition("(")[0] not in kinds:
+        kind = contract.column(name).type
+        document.settings[setting].problem(f"{setting}: column {name} is {kind}, it must be {' or '.join(kinds)}")
+
+
+def _check_rules(document: Document, contract: Contract) -> None:
+    seen: set[str] = set()
+    for rule in contract.rules:
+        places = [document.places[key] for key in (f"rule {rule.name} again", f"rule {rule.name}", "") if key in document.places]
+        if rule.name in seen:
+            places[0].problem(f"rule {quoted(rule.name)} stands twice", "names made from columns count: <column>_required, _type")
+        elif not _RULE_NAME.fullmatch(rule.name) and rule.check not in ("required", "type"):
+            places[0].problem(f"rule {quoted(rule.name)}: a name is made of a-z, 0-9 and _")
+        seen.add(rule.name)
+        if rule.name in document.rules.expectations:
+            expression, place = document.rules.expectations[rule.name]
+            names = check_names(expression, contract.domain, contract.names, document.rules.contexts[rule.name])
+            for what, hint in (*expression.problems, *names):
+                place.problem(what, hint)
+    for columns, spot in document.rules.keys_claimed:
+        if sorted(columns) != sorted(contract.key):
+            spot.problem("duplicateValues must name the key", f"arguments: {{properties: [{', '.join(contract.key)}]}}")
+    _check_references(document, contract)
+
+
+def _check_references(document: Document, contract: Contract) -> None:
+    for reference in contract.references:
+        spot = document.places[f"rule {reference.rule}"]
+        for name in reference.columns:
+            if not contract.has(name):
+                spot.problem(f"a relationship from unknown column {quoted(name)}", suggestion(name, contract.names))
+        if DOMAINS.index(reference.parent) >= DOMAINS.index(contract.domain):
+            spot.problem(f"{contract.domain} cannot wait for {reference.parent}", f"parents come first: {', '.join(DOMAINS)}")

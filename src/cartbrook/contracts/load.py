@@ -1,0 +1,162 @@
+"""Contracts in force: the built-in ones, each replaced by the shop's own where there is one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from cartbrook.contracts.checks import check_contract, check_together
+from cartbrook.contracts.document import Document, read_document
+from cartbrook.contracts.expressions import CONTEXT, Context
+from cartbrook.contracts.model import DOMAINS, Column, Contract, Contracts, Reference, Rule
+from cartbrook.contracts.yaml_marks import MAX_PROBLEMS, Report, quoted, suggestion
+from cartbrook.errors import ContractError
+
+__all__ = ["CONTEXT", "Context", "load_contracts", "logic_facts", "parse_contract", "rules_hash"]
+
+SUFFIX = ".odcs.yaml"
+_BUILT_IN = Path(__file__).parent / "domains"
+
+
+def load_contracts(overrides: Path | None = None) -> Contracts:
+    """Load the contracts of all domains and check them, alone and together.
+
+    Args:
+        overrides: Folder of the shop's own contracts, named ``<domain>.odcs.yaml``; it need not exist.
+
+    Returns:
+        One contract for each of DOMAINS, in that order.
+
+    Raises:
+        ContractError: With every problem of every file.
+    """
+    folder = Report(overrides.name if overrides else "")
+    own = _overrides(overrides, folder) if overrides is not None else {}
+    documents: dict[str, Document] = {}
+    for domain in DOMAINS:
+        path = own.get(domain, _BUILT_IN / f"{domain}{SUFFIX}")
+        document = _read(path, path.name if domain in own else f"built-in {path.name}")
+        check_contract(document)
+        if document.contract is not None and document.contract.domain != domain:
+            other = document.contract.domain
+            document.places[""].problem(f"the file holds the contract of {other}", f"name the file {other}{SUFFIX}")
+            document.contract = None
+        documents[domain] = document
+    check_together(documents)
+    _raise([folder, *(document.report for document in documents.values())])
+    return {domain: document.contract for domain, document in documents.items() if document.contract is not None}
+
+
+def parse_contract(text: str, source: str) -> Contract:
+    """Read and check one contract. What it says of other contracts is checked by `load_contracts` only.
+
+    Args:
+        text: YAML in the Open Data Contract Standard.
+        source: What messages call it, e.g. ``orders.odcs.yaml``.
+
+    Raises:
+        ContractError: With every problem of the text.
+    """
+    document = read_document(text, source)
+    check_contract(document)
+    _raise([document.report])
+    assert document.contract is not None, "a document without a contract has a problem"
+    return document.contract
+
+
+def rules_hash(contracts: Contracts) -> str:
+    """sha256 of everything in the contracts that can change a validation result; words for people do not."""
+    return _digest({domain: _validation_facts(contracts[domain]) for domain in DOMAINS})
+
+
+def logic_facts(contracts: Contracts) -> dict[str, Any]:
+    """What gold depends on, by domain, as a canonical value for `logic_hash`: lists, texts, booleans and None only."""
+    return {domain: _gold_facts(contracts[domain]) for domain in DOMAINS}
+
+
+def _overrides(folder: Path, report: Report) -> dict[str, Path]:
+    if not folder.exists():
+        return {}
+    if not folder.is_dir():
+        report.add(0, "", "is not a folder", f"contracts are files <domain>{SUFFIX} in a folder")
+        return {}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in (".yaml", ".yml"):
+            continue
+        domain = path.name.split(".")[0]
+        if domain not in DOMAINS:
+            report.add(0, path.name, f"unknown domain {quoted(domain)}", suggestion(domain, DOMAINS))
+        elif path.name != f"{domain}{SUFFIX}":
+            report.add(0, path.name, "would not be read", f'name it "{domain}{SUFFIX}"')
+        else:
+            found[domain] = path
+    return found
+
+
+def _read(path: Path, source: str) -> Document:
+    try:
+        return read_document(path.read_text(encoding="utf-8-sig"), source)
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 (byte {error.start})"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+    report = Report(source)
+    report.add(0, "", problem)
+    return Document(report)
+
+
+def _raise(reports: list[Report]) -> None:
+    problems = [problem for report in reports for problem in report.problems()]
+    if len(problems) > MAX_PROBLEMS:
+        problems = [*problems[:MAX_PROBLEMS], f"and {len(problems) - MAX_PROBLEMS:,} more"]
+    if problems:
+        raise ContractError(problems)
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _gold_facts(contract: Contract) -> dict[str, Any]:
+    delete = contract.delete
+    return {
+        "columns": [[column.name, column.type] for column in contract.columns],
+        "key": list(contract.key),
+        "tracked": list(contract.tracked),
+        "references": [_reference(contract, reference) for reference in contract.references],
+        "amount": contract.amount,
+        "currency": contract.currency,
+        "sequence_by": list(contract.sequence_by),
+        "delete": [delete.column, sorted(delete.values)] if delete else None,
+        "snapshot": "full" if contract.snapshot_full else None,
+        "event_time": contract.event_time,
+    }
+
+
+def _reference(contract: Contract, reference: Reference) -> list[Any]:
+    action = next(rule.action.value for rule in contract.rules if rule.name == reference.rule)
+    return [list(reference.columns), reference.parent, list(reference.parent_columns), action]
+
+
+def _validation_facts(contract: Contract) -> dict[str, Any]:
+    return {
+        **_gold_facts(contract),
+        "encoding": contract.encoding,
+        "forms": [_form(column) for column in contract.columns],
+        "rules": [_rule(rule) for rule in contract.rules],
+    }
+
+
+def _form(column: Column) -> list[Any]:
+    values = column.enumeration
+    listed = [list(values.values), sorted(values.spellings.items())] if values else None
+    return [column.required, column.trim, column.case, column.format, listed]
+
+
+def _rule(rule: Rule) -> list[Any]:
+    place = [rule.name, rule.check, rule.severity.value, rule.action.value, rule.dimension, rule.scope.value]
+    return [*place, rule.column, rule.expect, rule.pattern, rule.switch, list(rule.needs)]

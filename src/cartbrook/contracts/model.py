@@ -1,0 +1,208 @@
+"""A data contract as a frozen value: what a domain's files must hold, and what each broken rule costs.
+
+Contracts are plain Python. Spark types are made from them in `frames/schema.py` and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+DOMAINS = ("customers", "products", "orders", "shipping", "inventory")
+"""All domains, parents before children: the order in which references are resolved."""
+
+DIMENSIONS = {"customers": "dim_customer", "products": "dim_product"}
+"""Domains whose history is kept, and the gold table that keeps it."""
+
+FACTS = {"orders": "fact_orders", "shipping": "fact_shipping", "inventory": "fact_inventory"}
+"""Domains whose records become facts, and the gold table that keeps them."""
+
+
+class Severity(StrEnum):
+    """What a broken rule costs in the score. Worst first."""
+
+    CRITICAL = "CRITICAL"
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+
+    @property
+    def weight(self) -> int:
+        """Weight in the score of a batch: 10, 5, 2, 1."""
+        return {"CRITICAL": 10, "HIGH": 5, "MEDIUM": 2, "LOW": 1}[self.value]
+
+
+class Action(StrEnum):
+    """What happens to what broke a rule, apart from what it costs."""
+
+    REJECT_BATCH = "reject_batch"
+    QUARANTINE = "quarantine"
+    PARK = "park"
+    KEEP = "keep"
+
+
+class Scope(StrEnum):
+    """How far a rule looks."""
+
+    RECORD = "record"
+    """One record alone (required, type, enumeration, pattern, limits)."""
+    BATCH = "batch"
+    """The records of one batch (uniqueness)."""
+    REFERENCE = "reference"
+    """A parent in another domain; breaking it parks."""
+    LAKE = "lake"
+    """The bound facts and dimensions; may only keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One quality rule of a domain.
+
+    Attributes:
+        name: Unique in its domain, e.g. ``order_amount_type``.
+        check: required, type, enumeration, pattern, expect (an SQL condition), unique, reference, or structure (the line itself).
+        column: The column it judges, or None for a rule over several.
+        expect: For check ``expect``: the SQL condition a good record fulfils; NULL passes. Scope LAKE may also name the columns of
+            the context (see `load.CONTEXT`), e.g. ``product.price``.
+        pattern: For check ``pattern``: a regular expression the whole value must match.
+        switch: Name of the trigger's `data_quality_checks` switch that turns it off, or None if it always runs.
+        needs: Domains a rule of scope LAKE looks at beside its own; without any record of them it is not evaluated.
+    """
+
+    name: str
+    check: str
+    severity: Severity
+    action: Action
+    dimension: str
+    scope: Scope
+    column: str | None = None
+    expect: str | None = None
+    pattern: str | None = None
+    switch: str | None = None
+    needs: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Enumeration:
+    """The values a column may have.
+
+    Attributes:
+        values: The values as stored.
+        spellings: Other spellings -> stored value. Both are compared after lower-casing and with blanks and hyphens as ``_``.
+    """
+
+    values: tuple[str, ...]
+    spellings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a domain's files.
+
+    Attributes:
+        type: string, integer, decimal(p,s), date, timestamp or boolean.
+        trim: Blanks around the text are taken off (keys, references, currencies, enumerations and all typed columns).
+        case: ``keep``, ``upper`` or ``lower``: the case the text is brought to.
+        tracked: A change opens a new version (dimensions only).
+        format: A strptime format for dates and timestamps that are not ISO, or None.
+    """
+
+    name: str
+    type: str
+    required: bool = False
+    trim: bool = True
+    case: str = "keep"
+    tracked: bool = True
+    enumeration: Enumeration | None = None
+    format: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Columns that name a record of another domain; unknown parents park the record.
+
+    Attributes:
+        rule: Name of the rule that is broken while the parent is unknown.
+        columns: Columns here, in the order of `parent_columns`.
+        parent: The other domain.
+    """
+
+    rule: str
+    columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteMark:
+    """The column whose value says that a record takes its key away, e.g. ``op`` in (``D``, ``delete``)."""
+
+    column: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """All that is known about the files of one domain.
+
+    Attributes:
+        domain: One of DOMAINS.
+        version: The contract's own version.
+        columns: In the order of the contract, which is the order of the record's hash.
+        key: The business key.
+        rules: Every rule, the derived ones (required, type, …) included, in the order they are reported.
+        amount: Column whose sum is this domain's money, or None.
+        currency: Column of its currency, or None.
+        sequence_by: Columns that order records in place of batch_date; the first is the effective time.
+        snapshot_full: Each file holds all keys there are; what is absent was deleted.
+        event_time: Column at which facts bind to dimension versions; None means batch_date.
+        encoding: Encoding of the files, as Python names it.
+        source: Where it was read from, for messages.
+    """
+
+    domain: str
+    version: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    references: tuple[Reference, ...] = ()
+    amount: str | None = None
+    currency: str | None = None
+    sequence_by: tuple[str, ...] = ()
+    delete: DeleteMark | None = None
+    snapshot_full: bool = False
+    event_time: str | None = None
+    encoding: str = "utf-8"
+    source: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns, in contract order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def tracked(self) -> tuple[str, ...]:
+        """Columns whose change opens a new version: all but keys and the untracked ones."""
+        return tuple(c.name for c in self.columns if c.tracked and c.name not in self.key)
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError if there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    def has(self, name: str) -> bool:
+        """True if the contract has a column of that name."""
+        return name in self.names
+
+    def rules_of(self, *scopes: Scope) -> tuple[Rule, ...]:
+        """The rules that look as far as one of `scopes`, in order."""
+        return tuple(rule for rule in self.rules if rule.scope in scopes)
+
+
+Contracts = Mapping[str, Contract]
+"""The contracts in force, by domain; always one for each of DOMAINS."""

@@ -1,0 +1,59 @@
+"""Binding facts to the dimension versions that were valid at event time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from cartbrook.contracts.model import Contract
+from cartbrook.frames.history import tracked_fingerprint
+from cartbrook.frames.schema import surrogate_key
+
+# Outside every accepted time (1900 to 2100), so that a version is found for any event.
+_BEFORE = F.lit("1800-01-01 00:00:00")
+_AFTER = F.lit("2200-01-01 00:00:00")
+
+
+def bind(records: DataFrame, dimension: DataFrame, parent: Contract, columns: Sequence[str], event_time: Column) -> DataFrame:
+    """Add the version each record belongs to: the last that starts at or before its event time, even a closed one, else the first.
+
+    Args:
+        records: Rows with the reference `columns`.
+        dimension: The version table of `parent`.
+        columns: Columns here that name the parent's key, in its order.
+        event_time: Timestamp of the event.
+
+    Returns:
+        The records, each once, with a struct column named as the dimension (customer, product): all columns of the version; NULL
+        where the dimension does not hold the key.
+    """
+    name = surrogate_key(parent.domain).removesuffix("_sk")
+    by_start = Window.partitionBy(*parent.key).orderBy("effective_date")
+    first = F.row_number().over(by_start) == 1
+    spans = dimension.select(
+        *(F.col(key).alias(f"_key_{i}") for i, key in enumerate(parent.key)),
+        F.struct(*dimension.columns).alias(name),
+        F.when(first, _BEFORE.cast("timestamp")).otherwise(F.col("effective_date")).alias("_from"),
+        F.coalesce(F.lead("effective_date").over(by_start), _AFTER.cast("timestamp")).alias("_until"),
+    )
+    timed = records.withColumn("_event_time", event_time)
+    condition = (F.col("_event_time") >= F.col("_from")) & (F.col("_event_time") < F.col("_until"))
+    for i, column in enumerate(columns):
+        condition = condition & (timed[column] == F.col(f"_key_{i}"))
+    bound = timed.join(spans, condition, "left")
+    return bound.drop("_event_time", "_from", "_until", *(f"_key_{i}" for i in range(len(columns))))
+
+
+def moved_keys(before: DataFrame, after: DataFrame, contract: Contract) -> DataFrame:
+    """Keys of a dimension that appeared, vanished, were cut anew or changed in a tracked column: their facts must be bound again."""
+    key = surrogate_key(contract.domain)
+
+    def fingerprints(frame: DataFrame, name: str) -> DataFrame:
+        return frame.select(*contract.key, key, tracked_fingerprint(contract).alias(name))
+
+    both = fingerprints(after, "_new").join(fingerprints(before, "_old"), [*contract.key, key], "full_outer")
+    return both.where(~F.col("_new").eqNullSafe(F.col("_old"))).select(*contract.key).distinct()
+
+

@@ -1,0 +1,52 @@
+"""What a MERGE has to do so that a table holds exactly the rows that were computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+CHANGE = "_change"
+UPSERT = "upsert"
+DELETE = "delete"
+
+
+def changes(current: DataFrame, computed: DataFrame, key: Sequence[str]) -> DataFrame:
+    """Rows to write and rows to take away.
+
+    Args:
+        current: Rows of the table within the scope that was computed anew.
+        computed: The rows that must be there; the same columns, unique by `key`.
+        key: Columns without NULL that identify a row in both.
+
+    Returns:
+        The columns of the table and `_change` (upsert, delete); no row for what is as it must be.
+    """
+    columns = computed.columns
+    others = [name for name in columns if name not in key]
+    old = current.select(*key, F.struct(*others).alias("_old"))
+    new = computed.select(*key, F.struct(*others).alias("_new"))
+    both = new.join(old, list(key), "full_outer")
+    differs = F.lit(False)
+    for name in others:
+        differs = differs | ~F.col(f"_old.{name}").eqNullSafe(F.col(f"_new.{name}"))
+    differing = both.where(F.col("_new").isNull() | F.col("_old").isNull() | differs)
+    return differing.select(
+        *key,
+        *(F.col(f"_new.{name}").alias(name) for name in others),
+        F.when(F.col("_new").isNull(), F.lit(DELETE)).otherwise(F.lit(UPSERT)).alias(CHANGE),
+    )
+
+
+def keys_of(*frames: DataFrame, key: Sequence[str]) -> DataFrame:
+    """The distinct keys of some frames."""
+    united = frames[0].select(*key)
+    for frame in frames[1:]:
+        united = united.unionByName(frame.select(*key))
+    return united.distinct()
+
+
+def within(records: DataFrame, touched: DataFrame | None, key: Sequence[str]) -> DataFrame:
+    """The records of the touched keys; all of them where everything is touched (None)."""
+    return records if touched is None else records.join(touched, list(key), "left_semi")

@@ -1,0 +1,58 @@
+"""SCD Type 2: the history of a key as a function of the set of its live records, whatever their order of arrival."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from cartbrook.contracts.model import Contract
+from cartbrook.frames.casting import canonical, fingerprint, iso_timestamp
+from cartbrook.frames.order import winners
+from cartbrook.frames.schema import attributes, surrogate_key
+
+
+def history(records: DataFrame, contract: Contract) -> DataFrame:
+    """The versions of every key.
+
+    One event per key and effective time (the greatest record of the one order). Successive events with equal tracked columns are
+    one run, successive deletes likewise; a run of upserts is a version that ends where the next run begins, a run of deletes is a gap.
+    A version carries the values of its last event, so untracked columns are up to date and a closed version keeps its own.
+
+    Args:
+        records: Live silver records of the keys, all of them.
+        contract: Contract of a dimension's domain.
+
+    Returns:
+        Columns of `schema.dimension`: attributes, effective_date, expiry_date (exclusive, NULL = open), is_current, version (from
+        1 by key), and the surrogate key: sha2-256 of the key columns and the ISO effective_date, joined by U+001F.
+    """
+    key = list(contract.key)
+    by_time = Window.partitionBy(*key).orderBy("_effective_time")
+    state = F.when(F.col("_kind") == "delete", F.lit("delete")).otherwise(tracked_fingerprint(contract))
+    events = winners(records, [*key, "_effective_time"], contract).withColumn("_state", state)
+    starts = F.coalesce((F.lag("_state").over(by_time) != F.col("_state")).cast("int"), F.lit(1))
+    runs = events.withColumn("_starts", starts).withColumn("_run", F.sum("_starts").over(by_time))
+
+    by_run = Window.partitionBy(*key, "_run")
+    last = F.row_number().over(by_run.orderBy(F.col("_effective_time").desc()))
+    ends = runs.withColumn("effective_date", F.min("_effective_time").over(by_run)).withColumn("_last", last).where("_last = 1")
+
+    by_start = Window.partitionBy(*key).orderBy("effective_date")
+    spans = ends.withColumn("expiry_date", F.lead("effective_date").over(by_start)).where("_kind <> 'delete'")
+    return spans.select(
+        *attributes(contract),
+        "effective_date",
+        "expiry_date",
+        F.col("expiry_date").isNull().alias("is_current"),
+        F.row_number().over(by_start).alias("version"),
+        _surrogate(contract).alias(surrogate_key(contract.domain)),
+    )
+
+
+def tracked_fingerprint(contract: Contract) -> F.Column:
+    """One text that is equal exactly where all tracked columns are (NULL equals NULL)."""
+    return fingerprint(*(canonical(contract.column(name)) for name in contract.tracked))
+
+
+def _surrogate(contract: Contract) -> F.Column:
+    return fingerprint(*(canonical(contract.column(name)) for name in contract.key), iso_timestamp(F.col("effective_date")))

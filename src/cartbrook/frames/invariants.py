@@ -1,0 +1,83 @@
+"""What must hold of every history and binding, whatever happened. Each function returns what breaks it; no row is good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from cartbrook.contracts.model import DIMENSIONS, Contract, Contracts
+from cartbrook.frames.facts import resolve
+from cartbrook.frames.history import tracked_fingerprint
+from cartbrook.frames.order import winners
+from cartbrook.frames.schema import fact_key, surrogate_key
+
+
+def broken_versions(dimension: DataFrame, contract: Contract) -> DataFrame:
+    """Versions that break an invariant of SCD Type 2: `problem` and its number of `rows`.
+
+    No overlap per key; one open version at most; start < end; is_current exactly where the end is open; successive versions differ
+    in a tracked column or have a gap between; surrogate keys are unique; versions count from 1.
+    """
+    by_key = Window.partitionBy(*contract.key).orderBy("effective_date")
+    seen = dimension.select(
+        "effective_date",
+        "expiry_date",
+        "is_current",
+        "version",
+        tracked_fingerprint(contract).alias("_state"),
+        F.lag("expiry_date").over(by_key).alias("_end"),
+        F.lag(tracked_fingerprint(contract)).over(by_key).alias("_before"),
+        F.row_number().over(by_key).alias("_number"),
+        F.count(F.lit(1)).over(Window.partitionBy(surrogate_key(contract.domain))).alias("_same"),
+    )
+    later = F.col("_number") > 1
+    problem = (
+        F.when(later & (F.col("_end").isNull() | (F.col("_end") > F.col("effective_date"))), F.lit("overlap"))
+        .when(F.col("effective_date") >= F.col("expiry_date"), F.lit("end before they start"))
+        .when(~F.col("is_current").eqNullSafe(F.col("expiry_date").isNull()), F.lit("are current and closed, or open and not current"))
+        .when(later & (F.col("_end") == F.col("effective_date")) & (F.col("_before") == F.col("_state")), F.lit("do not differ"))
+        .when(F.col("version") != F.col("_number"), F.lit("are numbered wrongly"))
+        .when(F.col("_same") > 1, F.lit("share a surrogate key"))
+    )
+    return seen.select(problem.alias("problem")).where("problem is not null").groupBy("problem").agg(F.count(F.lit(1)).alias("rows"))
+
+
+def uncovered(silver: DataFrame, dimension: DataFrame, contract: Contract) -> DataFrame:
+    """Winning upserts that no version, or more than one, covers at their effective time with their tracked values."""
+    events = winners(silver, [*contract.key, "_effective_time"], contract).where("_kind <> 'delete'")
+    wanted = events.select(*contract.key, "_effective_time", tracked_fingerprint(contract).alias("_wanted"), "_record_id")
+    versions = dimension.select(
+        *(F.col(name).alias(f"_k_{name}") for name in contract.key),
+        "effective_date",
+        "expiry_date",
+        tracked_fingerprint(contract).alias("_held"),
+    )
+    covers = (F.col("effective_date") <= F.col("_effective_time")) & (
+        F.col("expiry_date").isNull() | (F.col("_effective_time") < F.col("expiry_date"))
+    )
+    for name in contract.key:
+        covers = covers & (F.col(name) == F.col(f"_k_{name}"))
+    matched = wanted.join(versions, covers & (F.col("_held") == F.col("_wanted")), "left")
+    counted = matched.groupBy("_record_id").agg(F.count("_held").alias("_n"))
+    return counted.where("_n <> 1").agg(F.count(F.lit(1)).alias("rows")).where("rows > 0")
+
+
+def unbound(
+    silver: DataFrame, fact: DataFrame, parents: Mapping[str, DataFrame], contract: Contract, contracts: Contracts
+) -> DataFrame:
+    """Facts that are missing, too many, of another record than the winning one, or bound to another version: number of `rows`."""
+    records = silver.withColumn("batch_date", F.col("_batch_date")) if contract.domain == "inventory" else silver
+    resolved = resolve(records, contract, parents, contracts).where(F.size("_missing") == 0)
+    won = winners(resolved, list(fact_key(contract)), contract).where("_kind <> 'delete'")
+    bound = [surrogate_key(r.parent) for r in contract.references if r.parent in DIMENSIONS]
+    kept = [name for name in bound if name in fact.columns]
+    wanted = won.select(
+        F.col("_record_id").alias("record_id"), *(F.col(f"{name.removesuffix('_sk')}.{name}").alias(f"_{name}") for name in kept)
+    )
+    both = fact.select("record_id", *kept, F.lit(True).alias("_is")).join(wanted.withColumn("_due", F.lit(True)), "record_id", "full_outer")
+    wrong = F.col("_is").isNull() | F.col("_due").isNull()
+    for name in kept:
+        wrong = wrong | ~F.col(name).eqNullSafe(F.col(f"_{name}"))
+    return both.where(wrong).agg(F.count(F.lit(1)).alias("rows")).where("rows > 0")

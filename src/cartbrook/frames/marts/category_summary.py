@@ -1,0 +1,40 @@
+"""category_summary: sales by the category that products had when they were ordered."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from cartbrook.frames.marts.mart import Mart, MartContext, Tables
+from cartbrook.frames.marts.measures import distinct, known, ratio, sales, zero_for_null
+
+
+def category_summary(tables: Tables, _: MartContext) -> DataFrame:
+    """Sales of each category.
+
+    Grain: category as bound to the order (none is `unknown`) and currency, of orders of any status.
+
+    Columns, of revenue orders: products_sold, revenue_orders, revenue, buyers, margin (NULL without any), revenue_share (of the
+    currency's revenue; NULL where that is 0).
+
+    Source: fact_orders.
+    """
+    orders = tables["fact_orders"].withColumn("category", known("category"))
+    grain = ("category", "currency")
+    products = distinct(orders, grain, "product_id", "products_sold")
+    rows = sales(orders, *grain, buyers="buyers").join(products, list(grain), "left")
+    of_currency = F.sum("revenue").over(Window.partitionBy("currency"))
+    return zero_for_null(rows, "products_sold").withColumn("revenue_share", ratio(F.col("revenue"), of_currency))
+
+
+MART = Mart(
+    name="category_summary",
+    schema=(
+        "category string, currency string, products_sold bigint, revenue_orders bigint, revenue decimal(18,2), buyers bigint, "
+        "margin decimal(18,2), revenue_share decimal(9,4)"
+    ),
+    key=("category", "currency"),
+    reads=("fact_orders",),
+    figures=category_summary,
+    uses_as_of=False,
+)

@@ -1,0 +1,80 @@
+"""What a mart is, and what it needs to know beside the gold tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from cartbrook.frames.schema import struct
+
+Limits = Mapping[str, tuple[int, int]]
+"""Class -> (least revenue, least revenue orders), best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class MartContext:
+    """What figures depend on beside gold.
+
+    Attributes:
+        as_of: The business date; None with no live batch, and every mart is then empty.
+        currency: The reporting currency: the setting, else `reporting_currency`, else USD.
+        customer_segments: Limits of `customer_segment`.
+        performance_categories: Limits of `performance_category`.
+    """
+
+    as_of: dt.date | None
+    currency: str
+    customer_segments: Limits
+    performance_categories: Limits
+
+    @property
+    def today(self) -> Column:
+        """The business date as a column; NULL with no live batch."""
+        return self.days_ago(0)
+
+    def days_ago(self, days: int) -> Column:
+        """The date so many days before the business date."""
+        if self.as_of is None:
+            return F.lit(None).cast("date")
+        return F.lit((self.as_of - dt.timedelta(days)).isoformat()).cast("date")
+
+    def age_in_days(self, date: Column) -> Column:
+        """Days from a date to the business date; 0 for a later date, NULL for none."""
+        days = F.datediff(self.today, date)
+        return F.when(days < 0, F.lit(0)).otherwise(days)
+
+
+Tables = Mapping[str, DataFrame]
+"""Gold tables by their name without the schema, such as fact_orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mart:
+    """One table of figures.
+
+    Attributes:
+        name: Name of the table in gold.
+        schema: Its columns, ``name type, name type``.
+        key: The columns that identify a row; never NULL.
+        reads: The gold tables that `figures` looks up.
+        figures: From gold to rows that hold at least the columns of `schema`.
+        uses_as_of: False where another business date gives the same rows.
+    """
+
+    name: str
+    schema: str
+    key: tuple[str, ...]
+    reads: tuple[str, ...]
+    figures: Callable[[Tables, MartContext], DataFrame]
+    uses_as_of: bool
+
+    def build(self, tables: Tables, context: MartContext) -> DataFrame:
+        """The rows of the mart in exactly its schema: money and shares are rounded half-up here. None without a business date."""
+        fields = struct(self.schema).fields
+        columns = [F.col(field.name).cast(field.dataType).alias(field.name) for field in fields]
+        rows = self.figures(tables, context).select(*columns)
+        return rows if context.as_of is not None else rows.where(F.lit(False))

@@ -1,0 +1,130 @@
+"""Figures that several marts speak of: what an order, a buyer, revenue, a share or a class is. Each is defined here once."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from cartbrook.frames.marts.mart import Limits
+
+MONEY = "decimal(18,2)"
+SHARE = "decimal(9,4)"
+UNKNOWN = "unknown"
+"""What stands for NULL in a column that marts group by: no row is left out."""
+
+RECENT_DAYS = 30
+"""Orders after as_of - 30 days are recent: they make customers new or returning."""
+
+_MIXED = "mixed"
+_RETURNED = ("returned", "refunded")
+_COUNTS = ("orders", "revenue_orders", "revenue")
+
+
+def reporting_currency(orders: DataFrame) -> DataFrame:
+    """The currency with most orders of any status, ties alphabetical: one row with column `currency`, none without orders."""
+    counts = orders.select("currency", "order_id").distinct().groupBy("currency").agg(F.count(F.lit(1)).alias("_orders"))
+    return counts.orderBy(F.col("_orders").desc(), F.col("currency")).limit(1).select("currency")
+
+
+def totals(orders: DataFrame, *grain: str) -> DataFrame:
+    """Totals of orders. Lines of one order count as one order, and are added up first: counting distinct ids would be slow.
+
+    Args:
+        orders: Rows of fact_orders.
+        grain: Columns to group by, without NULLs; currency among them, as money of two currencies is never added.
+
+    Returns:
+        One row per grain that has an order of any status: the grain; orders (any status), cancelled_orders, returned_orders; and
+        of revenue orders: revenue_orders, revenue (0 without any), margin and margin_source (NULL without any), first_order_date,
+        last_order_date.
+    """
+    is_revenue = F.col("is_revenue")
+
+    def of_revenue(column: str) -> Column:
+        return F.when(is_revenue, F.col(column))
+
+    by_order = orders.groupBy(*grain, "order_id").agg(
+        _any(is_revenue).alias("_revenue"),
+        _any(F.col("order_status") == "cancelled").alias("_cancelled"),
+        _any(F.col("order_status").isin(*_RETURNED)).alias("_returned"),
+        F.sum(of_revenue("order_amount")).alias("_amount"),
+        F.sum(of_revenue("margin")).alias("_margin"),
+        F.min(of_revenue("margin_source")).alias("_least_source"),
+        F.max(of_revenue("margin_source")).alias("_greatest_source"),
+        F.min(of_revenue("order_date")).alias("_first"),
+        F.max(of_revenue("order_date")).alias("_last"),
+    )
+    least, greatest = F.min("_least_source"), F.max("_greatest_source")
+    return by_order.groupBy(*grain).agg(
+        F.count(F.lit(1)).alias("orders"),
+        F.sum("_revenue").alias("revenue_orders"),
+        F.sum("_cancelled").alias("cancelled_orders"),
+        F.sum("_returned").alias("returned_orders"),
+        F.coalesce(F.sum("_amount"), F.lit(0)).alias("revenue"),
+        F.sum("_margin").alias("margin"),
+        F.when(least == greatest, least).when(least.isNotNull(), F.lit(_MIXED)).alias("margin_source"),
+        F.min("_first").alias("first_order_date"),
+        F.max("_last").alias("last_order_date"),
+    )
+
+
+def distinct(orders: DataFrame, grain: tuple[str, ...], column: str, name: str) -> DataFrame:
+    """How many different values of a column the revenue orders of each grain have: the grain and `name`; no row for 0."""
+    pairs = orders.where("is_revenue").select(*grain, F.col(column).alias("_value")).where("_value IS NOT NULL").distinct()
+    return pairs.groupBy(*grain).agg(F.count(F.lit(1)).alias(name))
+
+
+def sales(orders: DataFrame, *grain: str, buyers: str = "buying_customers") -> DataFrame:
+    """`totals`, the number of buyers (customers with revenue orders) under the name `buyers`, and average_order_value."""
+    with_buyers = totals(orders, *grain).join(distinct(orders, grain, "customer_id", buyers), list(grain), "left")
+    return zero_for_null(with_buyers, buyers).withColumn("average_order_value", ratio(F.col("revenue"), F.col("revenue_orders")))
+
+
+def zero_for_null(frame: DataFrame, *names: str) -> DataFrame:
+    """The frame with 0 where these counts or sums are NULL: a left join found nothing to count."""
+    return frame.withColumns({name: F.coalesce(F.col(name), F.lit(0)) for name in names})
+
+
+def per_member(members: DataFrame, bought: DataFrame, key: str, home: Column) -> DataFrame:
+    """Each member of a dimension once per currency it has orders in, of any status; without any, once in its home currency.
+
+    Args:
+        members: Output of `newest`.
+        bought: Totals by `key` and currency.
+        home: The currency of a member without orders.
+    """
+    both = members.join(bought, key, "left").withColumn("currency", F.coalesce("currency", home))
+    return zero_for_null(both, *_COUNTS)
+
+
+def newest(dimension: DataFrame, key: str, *columns: str) -> DataFrame:
+    """Columns of the newest version of each key, a closed one too: `is_current` is false there."""
+    last = dimension.groupBy(key).agg(F.max_by(F.struct(*columns), "version").alias("_last"))
+    return last.select(key, *(F.col(f"_last.{column}").alias(column) for column in columns))
+
+
+def ratio(numerator: Column, denominator: Column) -> Column:
+    """A quotient, to be cast to MONEY or SHARE; NULL where the denominator is 0.
+
+    Both sides are brought to two digits: then one engine cuts the quotient after six digits and the other rounds after twenty,
+    and from either the cast gives the half-up value of the true quotient. (Of whole numbers, the former keeps only four digits.)
+    """
+    return numerator.cast(MONEY) / F.nullif(denominator.cast(MONEY), F.lit(0).cast(MONEY))
+
+
+def graded(limits: Limits, otherwise: str) -> Column:
+    """The first class whose limits on revenue and revenue_orders are both reached."""
+    grade = F.lit(otherwise)
+    for name, (revenue, orders) in reversed(tuple(limits.items())):
+        reached = (F.col("revenue") >= revenue) & (F.col("revenue_orders") >= orders)
+        grade = F.when(reached, F.lit(name)).otherwise(grade)
+    return grade
+
+
+def known(column: str) -> Column:
+    """A column to group by, with `unknown` for NULL."""
+    return F.coalesce(F.col(column), F.lit(UNKNOWN)).alias(column)
+
+
+def _any(condition: Column) -> Column:
+    return F.max(F.when(condition, 1).otherwise(0))

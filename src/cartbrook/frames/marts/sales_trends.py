@@ -1,0 +1,36 @@
+"""sales_trends: sales by month."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cartbrook.frames.marts.mart import Mart, MartContext, Tables
+from cartbrook.frames.marts.measures import sales
+
+
+def sales_trends(tables: Tables, _: MartContext) -> DataFrame:
+    """Sales of each month.
+
+    Grain: month (its first day) and currency, of orders of any status. Orders without a date, should a contract allow them, are
+    in no month.
+
+    Columns, of revenue orders: revenue_orders, revenue, average_order_value (NULL at 0), buying_customers.
+
+    Source: fact_orders.
+    """
+    orders = tables["fact_orders"].where("order_date IS NOT NULL").withColumn("month", F.trunc("order_date", "month"))
+    return sales(orders, "month", "currency")
+
+
+MART = Mart(
+    name="sales_trends",
+    schema=(
+        "month date, currency string, revenue_orders bigint, revenue decimal(18,2), average_order_value decimal(18,2), "
+        "buying_customers bigint"
+    ),
+    key=("month", "currency"),
+    reads=("fact_orders",),
+    figures=sales_trends,
+    uses_as_of=False,
+)

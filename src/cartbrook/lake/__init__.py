@@ -1,0 +1,1 @@
+"""All effects: sessions, tables, files, the ledger. Alone imports deltalake."""

@@ -1,0 +1,172 @@
+"""The file side of receiving a batch: finding delivered files, waiting for them, claiming them, and setting refused ones aside."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cartbrook.contracts.trigger import ExpectedFile, Trigger
+from cartbrook.errors import CartbrookError, InputError, TriggerRefused
+from cartbrook.lake.ledger import utc_now
+from cartbrook.lake.places import Places
+
+TRIGGER_NAME = "trigger.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where the files of a trigger lie; None where one is missing."""
+
+    files: tuple[tuple[ExpectedFile, Path | None], ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of files that are not there."""
+        return tuple(file.name for file, path in self.files if path is None)
+
+
+def waiting_triggers(places: Places) -> list[Path]:
+    """Triggers that were put into landing/triggers, oldest name first. Hidden and unfinished files are left alone."""
+    if not places.triggers.is_dir():
+        return []
+    found = (path for path in places.triggers.iterdir() if path.suffix == ".json" and not path.name.startswith("."))
+    return sorted(path for path in found if path.is_file())
+
+
+def find(places: Places, trigger: Trigger, claimed: Path) -> Found:
+    """Look for a trigger's files: where an interrupted claim left them, in landing/<batch_id>/, landing/<domain>/, landing/.
+
+    Raises:
+        TriggerRefused: A file is a link that leads out of the workspace, or no plain file.
+    """
+    result: list[tuple[ExpectedFile, Path | None]] = []
+    for file in trigger.files:
+        folders = (claimed, places.landing / trigger.trigger_id, places.landing / file.domain, places.landing)
+        path = next((folder / file.name for folder in folders if os.path.lexists(folder / file.name)), None)
+        if path is not None and (path.is_symlink() or not path.is_file()):
+            raise TriggerRefused("unsafe_file", f"{file.name}: this is a link or no plain file.", hint="Put the file itself there.")
+        result.append((file, path))
+    return Found(tuple(result))
+
+
+def still_growing(places: Places, trigger: Trigger, found: Found, seconds: float) -> tuple[str, ...]:
+    """Names of files whose size or time changes while looked at for `seconds`; files handed in by `submit` are whole already."""
+    handed_in = places.landing / trigger.trigger_id
+    loose = [path for _, path in found.files if path is not None and path.parent != handed_in and places.work not in path.parents]
+    recent = [path for path in loose if time.time() - path.stat().st_mtime < seconds]
+    if not recent:
+        return ()
+    before = {path: _state(path) for path in recent}
+    time.sleep(seconds)
+    return tuple(path.name for path in recent if _state(path) != before[path])
+
+
+def age_minutes(path: Path) -> float:
+    """Minutes since a file was put there."""
+    return (time.time() - path.stat().st_mtime) / 60
+
+
+def claim(places: Places, trigger_path: Path, trigger: Trigger, found: Found, folder: Path) -> None:
+    """Move a trigger's files, then the trigger, into a folder of its own. Interrupted anywhere, it can be called again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, path in found.files:
+        if path is not None and path.parent != folder:
+            os.replace(path, folder / file.name)
+    os.replace(trigger_path, folder / TRIGGER_NAME)
+    handed_in = places.landing / trigger.trigger_id
+    if handed_in.is_dir() and not any(handed_in.iterdir()):
+        handed_in.rmdir()
+
+
+def submit(places: Places, trigger_path: Path, trigger: Trigger) -> Path:
+    """Copy a trigger and the files beside it into the landing folders: files first, each whole, the trigger last.
+
+    Returns:
+        The trigger's place in landing/triggers.
+
+    Raises:
+        InputError: A file the trigger names is not beside it.
+    """
+    missing = [file.name for file in trigger.files if not (trigger_path.parent / file.name).is_file()]
+    if missing:
+        raise InputError(
+            "missing_file",
+            f"{trigger_path.name} names {', '.join(missing[:5])}: not in {trigger_path.parent}.",
+            hint="Put the files beside the trigger. Nothing was submitted.",
+        )
+    folder = places.landing / trigger.trigger_id
+    folder.mkdir(parents=True, exist_ok=True)
+    places.triggers.mkdir(parents=True, exist_ok=True)
+    for file in trigger.files:
+        _copy_whole(trigger_path.parent / file.name, folder / file.name)
+    target = places.triggers / f"{trigger.trigger_id}.json"
+    _copy_whole(trigger_path, target)
+    return target
+
+
+def refuse(places: Places, name: str, files: Iterable[Path], error: CartbrookError, details: dict[str, object] | None = None) -> Path:
+    """Set files aside under rejected/<name>/ with reason.json. A folder of that name gets a number."""
+    folder = _free(places.rejected / name)
+    folder.mkdir(parents=True)
+    for file in files:
+        if file.exists() or file.is_symlink():
+            shutil.move(str(file), folder / file.name)
+    reason = {
+        "code": getattr(error, "code", type(error).__name__),
+        "message": error.message,
+        "hint": error.hint,
+        "at": utc_now(),
+        **(details or {}),
+    }
+    (folder / "reason.json").write_text(json.dumps(reason, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return folder
+
+
+def archive(places: Places, batch_id: str, revision: int) -> Path:
+    """Move a batch's claimed files to the archive; goes on where an interrupted call stopped, and does nothing if it is done."""
+    source, target = places.work_of(batch_id, revision), places.archive_of(batch_id, revision)
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        # The trigger last: while it is there the batch can be recognised.
+        for path in sorted(source.iterdir(), key=lambda path: path.name == TRIGGER_NAME):
+            shutil.move(str(path), target / path.name)
+        _remove_empty(source, places.work)
+    return target
+
+
+def claimed_folders(places: Places) -> Sequence[tuple[str, int, Path]]:
+    """Batch id, revision and folder of every claim that was begun and is not archived."""
+    if not places.work.is_dir():
+        return []
+    folders = [path for path in sorted(places.work.glob("*/*")) if path.is_dir() and path.name.isdigit()]
+    return [(path.parent.name, int(path.name), path) for path in folders]
+
+
+def _remove_empty(folder: Path, stop: Path) -> None:
+    while folder != stop and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    part = target.with_name(f".{target.name}.part")
+    shutil.copyfile(source, part)
+    os.replace(part, target)
+
+
+def _free(folder: Path) -> Path:
+    candidate, number = folder, 1
+    while candidate.exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}.{number}")
+    return candidate
+
+
+def _state(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns

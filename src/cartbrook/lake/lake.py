@@ -1,0 +1,159 @@
+"""An open lake: the tables of a workspace with its settings and contracts, and the way back to what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+from pyspark.sql import types as T
+
+from cartbrook.config import Settings
+from cartbrook.contracts.model import Contracts
+from cartbrook.errors import ForeignWrite, WorkspaceLocked
+from cartbrook.lake.ledger import SCHEMAS, Ledger
+from cartbrook.lake.places import Places, PlainPath
+from cartbrook.lake.session import Engine, open_engine
+from cartbrook.lake.tables import Tables
+from cartbrook.types import Operation, Publication
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(slots=True)
+class Lake:
+    """Everything a step works with.
+
+    Attributes:
+        logic_hash: What gold depends on, of the contracts, settings and code in force.
+        rules_hash: What validation depends on.
+        pinned: Tables whose versions a publication names.
+    """
+
+    places: Places
+    settings: Settings
+    contracts: Contracts
+    tables: Tables
+    ledger: Ledger
+    pinned: tuple[str, ...]
+    logic_hash: str
+    rules_hash: str
+    _engine: Engine
+    _owns_engine: bool
+    _path: PlainPath
+
+    @classmethod
+    def open(
+        cls,
+        places: Places,
+        settings: Settings,
+        contracts: Contracts,
+        schemas: Mapping[str, T.StructType],
+        *,
+        logic_hash: str,
+        rules_hash: str,
+        engine: Engine | None = None,
+    ) -> Lake:
+        """Open the lake of a workspace.
+
+        Args:
+            schemas: Schemas of all tables but the ledger's.
+            engine: An open engine to use, which then stays open; None opens the one of the settings.
+
+        Raises:
+            EngineError: The engine does not start.
+        """
+        places.lake.mkdir(parents=True, exist_ok=True)
+        path = PlainPath(places.lake)
+        opened = engine or open_engine(settings.engine, settings.master)
+        tables = Tables(opened.session, path.path, {**schemas, **SCHEMAS}, settings.parallel)
+        return cls(
+            places=places,
+            settings=settings,
+            contracts=contracts,
+            tables=tables,
+            ledger=Ledger(tables),
+            pinned=tuple(name for name in schemas if not name.startswith("bronze.")),
+            logic_hash=logic_hash,
+            rules_hash=rules_hash,
+            _engine=opened,
+            _owns_engine=engine is None,
+            _path=path,
+        )
+
+    def close(self) -> None:
+        """Close the engine, if it was opened here."""
+        if self._owns_engine:
+            self._engine.close()
+        self._path.close()
+
+    def __enter__(self) -> Lake:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def create(self) -> None:
+        """Create every table and publication 0; goes on where an interrupted call stopped."""
+        names = [*SCHEMAS, *self.tables_all()]
+        self.tables.each([lambda name=name: self.tables.create(name) for name in names])  # type: ignore[misc]
+        if self.tables.version("ops.publications") == 0:
+            self.ledger.publish(
+                Publication(0, "init", None, None, None, (), self.tables.heads(self.pinned), self.rules_hash, self.logic_hash)
+            )
+
+    def tables_all(self) -> tuple[str, ...]:
+        """Names of all tables but the ledger's."""
+        return (*(f"bronze.{domain}" for domain in self.contracts), *self.pinned)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the workspace for writing; the operating system lets go of it when the process ends, however it ends.
+
+        Raises:
+            WorkspaceLocked: Another process holds it.
+        """
+        lock = FileLock(self.places.lock)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise WorkspaceLocked(
+                f"Another cartbrook process works in {self.places.root}.", hint="Wait until it has ended, then run again."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    # heads
+
+    def trusted(self, operation: Operation) -> dict[str, int]:
+        """The version each pinned table should have now: the published one, or the last this run recorded."""
+        return {**operation.base.table_versions, **self.ledger.versions_by(operation)}
+
+    def settle(self, versions: Mapping[str, int]) -> dict[str, int]:
+        """Abandon unpublished work: restore each pinned head that is not at its version.
+
+        Returns:
+            The tables that were restored and their new heads.
+        """
+        strays = [name for name in self.pinned if self.tables.version(name) != versions[name]]
+        restored = {name: self.tables.restore(name, versions[name]) for name in strays}
+        self.tables.forget_written()
+        return restored
+
+    def require_heads(self, versions: Mapping[str, int]) -> None:
+        """Raise ForeignWrite if a pinned head is not at its version."""
+        strays = [name for name in self.pinned if self.tables.version(name) != versions[name]]
+        if strays:
+            raise ForeignWrite(
+                f"Tables were written by someone else while this ran: {', '.join(strays[:5])}. Nothing was published.",
+                hint="Only cartbrook may write its tables. Run again.",
+            )
+
+    def published(self, name: str, publication: Publication) -> DataFrame:
+        """A pinned table as readers see it."""
+        return self.tables.read(name, publication.table_versions[name])

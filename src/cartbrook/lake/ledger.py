@@ -1,0 +1,230 @@
+"""The ledger: publications (the one commit that counts), batches, and what each step did."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from cartbrook.errors import WorkspaceError
+from cartbrook.lake.tables import Tables
+from cartbrook.types import BatchRow, LiveBatch, Operation, Publication, StepResult
+
+BATCHES = "ops.batches"
+PUBLICATIONS = "ops.publications"
+STEP_RUNS = "ops.step_runs"
+
+_STRING, _INT, _LONG, _TIME = T.StringType(), T.IntegerType(), T.LongType(), T.TimestampType()
+
+
+def _schema(**fields: T.DataType) -> T.StructType:
+    return T.StructType([T.StructField(name, kind, True) for name, kind in fields.items()])
+
+
+_LIVE = _schema(batch_id=_STRING, revision=_INT, batch_seq=_INT, batch_date=_STRING)
+_VERSIONS = T.MapType(_STRING, _LONG)
+
+SCHEMAS: Mapping[str, T.StructType] = {
+    BATCHES: _schema(
+        batch_id=_STRING,
+        revision=_INT,
+        batch_seq=_INT,
+        batch_date=T.DateType(),
+        status=_STRING,
+        attempt=_INT,
+        score=T.DecimalType(5, 2),
+        rows_read=_LONG,
+        rows_accepted=_LONG,
+        rows_quarantined=_LONG,
+        rows_parked=_LONG,
+        rows_duplicate=_LONG,
+        rows_rejected=_LONG,
+        started_at=_TIME,
+        finished_at=_TIME,
+        error=_STRING,
+        content_hash=_STRING,
+        rules_hash=_STRING,
+        manifest=_STRING,
+    ),
+    PUBLICATIONS: _schema(
+        publish_seq=_LONG,
+        cause=_STRING,
+        batch_id=_STRING,
+        revision=_INT,
+        as_of=T.DateType(),
+        live=T.ArrayType(_LIVE),
+        table_versions=_VERSIONS,
+        rules_hash=_STRING,
+        logic_hash=_STRING,
+        batch_rows=_STRING,
+        published_at=_TIME,
+    ),
+    STEP_RUNS: _schema(
+        batch_id=_STRING,
+        revision=_INT,
+        step=_STRING,
+        attempt=_INT,
+        status=_STRING,
+        seconds=T.DoubleType(),
+        rows_in=_LONG,
+        rows_out=_LONG,
+        error=_STRING,
+        token=_STRING,
+        table_versions=_VERSIONS,
+        recorded_at=_TIME,
+    ),
+}
+"""Tables of the ledger. Unlike the pinned tables they are read at their heads."""
+
+
+def utc_now() -> str:
+    """The machine's time as ISO text in UTC: for audit columns only, no figure depends on it."""
+    return dt.datetime.fromtimestamp(time.time(), dt.UTC).isoformat()
+
+
+class Ledger:
+    """Reads and writes the three ledger tables."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    # publications
+
+    def newest(self) -> Publication:
+        """What readers trust now.
+
+        Raises:
+            WorkspaceError: There is none: `init` did not finish.
+        """
+        table = self._tables.read(PUBLICATIONS)
+        last = table.agg(F.max("publish_seq").alias("last")).toArrow().to_pylist()[0]["last"]
+        if last is None:
+            raise WorkspaceError("The workspace is not ready: `init` was interrupted.", hint="Run `cartbrook init` again.")
+        return _publication(table.where(F.col("publish_seq") == last).toArrow().to_pylist()[0])
+
+    def publications(self, most: int = 50) -> list[Publication]:
+        """The newest publications, newest first."""
+        table = self._tables.read(PUBLICATIONS).orderBy(F.col("publish_seq").desc()).limit(most)
+        return [_publication(row) for row in table.toArrow().to_pylist()]
+
+    def publish(self, publication: Publication) -> None:
+        """The commit that counts, then ops.batches after it."""
+        row: dict[str, Any] = {
+            "publish_seq": publication.publish_seq,
+            "cause": publication.cause,
+            "batch_id": publication.batch_id,
+            "revision": publication.revision,
+            "as_of": publication.as_of,
+            "live": [dataclasses.asdict(entry) | {"batch_date": entry.batch_date.isoformat()} for entry in publication.live],
+            "table_versions": publication.table_versions,
+            "rules_hash": publication.rules_hash,
+            "logic_hash": publication.logic_hash,
+            "batch_rows": json.dumps([dataclasses.asdict(row) for row in publication.batch_rows]),
+            "published_at": utc_now(),
+        }
+        self._append(PUBLICATIONS, [row])
+
+    # batches
+
+    def batches(self, batch_id: str | None = None) -> list[BatchRow]:
+        """Rows of ops.batches in the order of their first arrival and revision; those of one id if given (case is ignored)."""
+        table = self._tables.read(BATCHES)
+        if batch_id is not None:
+            table = table.where(F.lower("batch_id") == batch_id.lower())
+        names = [field.name for field in dataclasses.fields(BatchRow)]
+        rows = table.select(*names).orderBy("batch_seq", "revision").toArrow().to_pylist()
+        return [BatchRow(**{name: _plain(value) for name, value in row.items()}) for row in rows]
+
+    def save(self, rows: Sequence[BatchRow]) -> None:
+        """Write rows of ops.batches, each in the place of the one with its (batch_id, revision)."""
+        values = [dataclasses.asdict(row) for row in rows]
+        frame = self._tables.rows(_columns(values), SCHEMAS[BATCHES])
+        self._tables.merge(BATCHES, frame.withColumn("_change", F.lit("upsert")), ("batch_id", "revision"))
+        self._tables.forget_written()
+
+    def next_seq(self) -> int:
+        """The batch_seq of the next batch id that is seen for the first time."""
+        last = self._tables.read(BATCHES).agg(F.max("batch_seq").alias("last")).toArrow().to_pylist()[0]["last"]
+        return 1 if last is None else int(last) + 1
+
+    # steps
+
+    def record(
+        self, operation: Operation, step: str, seconds: float, result: StepResult, error: str | None, versions: Mapping[str, int]
+    ) -> None:
+        """Append what a step did and the versions it gave to tables; a head is trusted only once it stands here."""
+        row = {
+            "batch_id": operation.batch.batch_id if operation.batch else operation.cause,
+            "revision": operation.batch.revision if operation.batch else 0,
+            "step": step,
+            "attempt": operation.attempt,
+            "status": "failed" if error else "done",
+            "seconds": seconds,
+            "rows_in": result.rows_in,
+            "rows_out": result.rows_out,
+            "error": error,
+            "token": operation.token,
+            "table_versions": versions,
+            "recorded_at": utc_now(),
+        }
+        self._append(STEP_RUNS, [row])
+
+    def versions_by(self, operation: Operation) -> dict[str, int]:
+        """The last version that the run of an operation recorded for each table."""
+        table = self._tables.read(STEP_RUNS).where(F.col("token") == operation.token)
+        versions: dict[str, int] = {}
+        for row in table.select("table_versions").toArrow().to_pylist():
+            for name, version in row["table_versions"] or ():
+                versions[name] = max(version, versions.get(name, -1))
+        return versions
+
+    def steps(self, batch_id: str, revision: int) -> list[dict[str, Any]]:
+        """What the steps of a batch did, oldest first."""
+        table = self._tables.read(STEP_RUNS).where(
+            (F.lower("batch_id") == batch_id.lower()) & (F.col("revision") == revision)
+        )
+        rows = table.orderBy("recorded_at").toArrow().to_pylist()
+        return [{**row, "table_versions": dict(row["table_versions"] or ()), "recorded_at": _plain(row["recorded_at"])} for row in rows]
+
+    def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
+        self._tables.append(name, self._tables.rows(_columns(rows), SCHEMAS[name]))
+        self._tables.forget_written()
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {}
+    for row in rows:
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    return columns
+
+
+def _plain(value: Any) -> Any:
+    """Times, dates and decimals as text."""
+    if value is None or isinstance(value, int | str):
+        return value
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def _publication(row: Mapping[str, Any]) -> Publication:
+    return Publication(
+        publish_seq=row["publish_seq"],
+        cause=row["cause"],
+        batch_id=row["batch_id"],
+        revision=row["revision"],
+        as_of=row["as_of"],
+        live=tuple(
+            LiveBatch(entry["batch_id"], entry["revision"], entry["batch_seq"], dt.date.fromisoformat(entry["batch_date"]))
+            for entry in row["live"] or ()
+        ),
+        table_versions=dict(row["table_versions"]),
+        rules_hash=row["rules_hash"],
+        logic_hash=row["logic_hash"],
+        batch_rows=tuple(BatchRow(**entry) for entry in json.loads(row["batch_rows"])),
+    )

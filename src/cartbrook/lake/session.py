@@ -1,0 +1,111 @@
+"""Opens engines. The only module that makes a Spark session; others take the type `Session` from here."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cartbrook.config import environment
+from cartbrook.errors import EngineError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession as Session
+else:
+    Session = Any
+
+__all__ = ["Engine", "Session", "open_engine"]
+
+DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
+
+
+@dataclass(slots=True)
+class Engine:
+    """An open engine. Close it, or use it as a context manager.
+
+    Attributes:
+        name: sail or spark.
+        session: A Spark Connect session in UTC.
+    """
+
+    name: str
+    session: Session
+    _close: Callable[[], None] = field(repr=False)
+    _closed: bool = False
+
+    def close(self) -> None:
+        """Stop the session, then what serves it; safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_engine(name: str = "sail", master: str = "local[*]") -> Engine:
+    """Open an engine by name.
+
+    Args:
+        name: ``sail`` or ``spark``.
+        master: For ``spark``: ``local[N]`` or ``spark://host:port``.
+
+    Raises:
+        EngineError: It is not installed, or Java is missing.
+    """
+    engine = _open_spark(master) if name == "spark" else _open_sail()
+    session = engine.session
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    return engine
+
+
+def _open_sail() -> Engine:
+    _require("pysail", "sail")
+    environment(RUST_LOG="error")
+    from pysail.spark import SparkConnectServer  # type: ignore[import-untyped]
+    from pyspark.sql import SparkSession
+
+    # Engine._close holds the server: it stops when it is collected, and the client would then retry for minutes.
+    server = SparkConnectServer(port=0)
+    server.start(background=True)
+    session = SparkSession.builder.remote(f"sc://127.0.0.1:{server.listening_address[1]}").create()
+
+    def close() -> None:
+        session.stop()  # before the server: PySpark's exit handler hangs on a dead one
+        server.stop()
+
+    return Engine("sail", session, close)
+
+
+def _open_spark(master: str) -> Engine:
+    _require("delta", "spark")
+    if shutil.which("java") is None:
+        raise EngineError("Engine spark needs Java and none was found.", hint="Install a Java 17 or 21 runtime.")
+    environment(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
+    from pyspark.sql import SparkSession
+
+    session = (
+        SparkSession.builder.master(master)
+        .appName("cartbrook")
+        .config("spark.api.mode", "connect")
+        .config("spark.jars.packages", DELTA_JAR)
+        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+        # Small batches: 200 shuffle partitions and 50 snapshot partitions cost seconds each.
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.databricks.delta.snapshotPartitions", "1")
+        .config("spark.ui.enabled", "false")
+        .getOrCreate()
+    )
+    return Engine("spark", session, session.stop)
+
+
+def _require(module: str, extra: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise EngineError(f"Engine {extra} is not installed.", hint=f"pip install 'cartbrook[{extra}]'")

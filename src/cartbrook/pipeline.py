@@ -1,0 +1,394 @@
+"""The pipeline: the story of a batch, the ledger around each step, and the operations a person asks for.
+
+Everything that changes gold is one mechanism: an `Operation` says which slices change, the steps recompute the keys these touch
+from all live records, and one publication makes the result visible.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from cartbrook.config import Settings, load_settings
+from cartbrook.contracts.load import load_contracts, logic_facts, rules_hash
+from cartbrook.contracts.model import Contracts
+from cartbrook.errors import BatchNotFound, BatchRejected, CartbrookError, FileRefused, LogicChanged
+from cartbrook.frames import LOGIC
+from cartbrook.frames.marts import MARTS
+from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, record_tables, struct
+from cartbrook.lake import intake
+from cartbrook.lake.lake import Lake
+from cartbrook.lake.ledger import utc_now
+from cartbrook.lake.places import Places
+from cartbrook.lake.results import save_results
+from cartbrook.lake.session import Engine
+from cartbrook.steps import archive, audit, facts, history, ingest, marts, publish, receive, validate, withdraw
+from cartbrook.types import Batch, BatchRow, Operation, Outcome, Publication, StepResult
+
+Step = Callable[[Lake, Operation], StepResult]
+
+STORY: Mapping[str, Step] = {
+    "ingest": ingest.run,
+    "validate": validate.run,
+    "history": history.run,
+    "facts": facts.run,
+    "marts": marts.run,
+    "publish": publish.run,
+    "archive": archive.run,
+}
+"""What happens to a received batch, in order."""
+
+UNDO: Mapping[str, Step] = {
+    "withdraw": withdraw.run,
+    "history": history.run,
+    "facts": facts.run,
+    "marts": marts.run,
+    "publish": publish.run,
+}
+
+REBUILD: Mapping[str, Step] = {
+    "history": history.run,
+    "facts": facts.run,
+    "marts": marts.run,
+    "publish": publish.run,
+}
+
+
+@contextmanager
+def open_lake(
+    workspace: Path, settings: Settings | None = None, *, engine: Engine | None = None, create: bool = False
+) -> Iterator[Lake]:
+    """Open the lake of a workspace.
+
+    Args:
+        settings: None loads those of the workspace.
+        engine: An open engine to use and leave open.
+        create: The workspace need not be one yet.
+
+    Raises:
+        WorkspaceError: It is no workspace.
+        ContractError: A contract of the shop is wrong.
+    """
+    places = Places(workspace.resolve())
+    if not create:
+        places.require()
+    settings = settings or load_settings(places.root)
+    contracts = load_contracts(places.contracts if places.contracts.is_dir() else None)
+    lake = Lake.open(
+        places,
+        settings,
+        contracts,
+        schemas(contracts),
+        logic_hash=_logic_hash(contracts, settings),
+        rules_hash=rules_hash(contracts),
+        engine=engine,
+    )
+    with lake:
+        yield lake
+
+
+def schemas(contracts: Contracts) -> dict[str, object]:
+    """The schemas of all tables but the ledger's, by name."""
+    tables: dict[str, object] = {}
+    for contract in contracts.values():
+        tables |= record_tables(contract)
+    tables |= {f"gold.{mart.name}": struct(mart.schema) for mart in MARTS}
+    return tables | {"ops.quarantine": struct(QUARANTINE), "ops.quality_results": struct(QUALITY_RESULTS)}
+
+
+def init(lake: Lake) -> None:
+    """Make the folders, all tables and publication 0 of a workspace; calling it again changes nothing."""
+    lake.places.make()
+    with lake.exclusive():
+        lake.create()
+
+
+def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome], None] = lambda _: None) -> list[Outcome]:
+    """Finish what an earlier process left, then run every trigger that waits.
+
+    Args:
+        confirmed: Batch ids whose far-away batch_date is meant.
+        told: Is called with each outcome as it comes.
+
+    Returns:
+        One outcome for each batch or trigger; none where there was nothing to do.
+
+    Raises:
+        LogicChanged: Gold was made under another logic; `rebuild` first.
+        WorkspaceLocked: Another process works here.
+    """
+    outcomes: list[Outcome] = []
+
+    def tell(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        told(outcome)
+
+    with lake.exclusive():
+        base = recover(lake)
+        _require_logic(lake, base)
+        for batch_id, revision, folder in intake.claimed_folders(lake.places):
+            if (folder / intake.TRIGGER_NAME).exists():
+                _run_received(lake, lambda a=batch_id, b=revision, c=folder: receive.resume(lake, a, b, c), tell)  # type: ignore[misc]
+        for path in _by_date(intake.waiting_triggers(lake.places)):
+            _run_received(lake, lambda p=path: receive.receive(lake, p, lake.ledger.newest(), confirmed), tell)  # type: ignore[misc]
+    return outcomes
+
+
+def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
+    """Run one step of a received batch, as a task of a job does; its run goes on from the steps before it.
+
+    Raises:
+        BatchNotFound: No such batch was received, or it is not running.
+    """
+    with lake.exclusive():
+        base = lake.ledger.newest()
+        row = next((row for row in reversed(lake.ledger.batches(batch_id)) if row.manifest), None)
+        if row is None or row.manifest is None:
+            raise BatchNotFound(f"No batch {batch_id} has been received.", hint="`cartbrook batches` lists them.")
+        batch = Batch.from_json(row.manifest, lake.places.work_of(row.batch_id, row.revision))
+        if step == "archive" or row.status == "published":
+            return archive.run(lake, _operation(lake, "batch", base, batch)) if step == "archive" else StepResult()
+        done = lake.ledger.steps(batch.batch_id, batch.revision)
+        operation = _operation(lake, "batch", base, batch, previous=done)
+        _abandon_strays(lake, operation)
+        return _perform(lake, operation, {step: STORY[step]})
+
+
+def undo(lake: Lake, batch_id: str) -> Outcome:
+    """Take a batch out, as if it had never come; its files stay in the archive and its raw records in bronze.
+
+    Raises:
+        BatchNotFound: The batch is not live.
+    """
+    with lake.exclusive():
+        base = recover(lake)
+        _require_logic(lake, base)
+        live = base.live_of(batch_id)
+        if live is None:
+            raise BatchNotFound(f"{batch_id} is not published, so there is nothing to undo.", hint="`cartbrook batches` lists them.")
+        started = time.perf_counter()
+        operation = _operation(lake, "undo", base, _live_batch(lake, live.batch_id, live.revision))
+        _carry(lake, operation, UNDO)
+        took = time.perf_counter() - started
+        return Outcome(live.batch_id, "undone", f"{live.batch_id}: undone", live.revision, seconds=took)
+
+
+def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
+    """Compute all of gold anew from the live records, under the contracts and settings in force.
+
+    Args:
+        from_bronze: Validate the raw records of every live batch anew, too.
+    """
+    with lake.exclusive():
+        base = recover(lake)
+        started = time.perf_counter()
+        operation = _operation(lake, "rebuild", base, None)
+        steps: dict[str, Step] = {}
+        if from_bronze:
+            for live in base.live:
+                batch = dataclasses.replace(_live_batch(lake, live.batch_id, live.revision), rules_hash=lake.rules_hash)
+                again = dataclasses.replace(_operation(lake, "batch", base, batch), token=operation.token)
+                steps[f"validate {live.batch_id}"] = lambda lake, _, again=again: validate.run(lake, again)  # type: ignore[misc]
+        _carry(lake, operation, {**steps, **REBUILD})
+        rows = f"{len(base.live)} batches"
+        return Outcome("rebuild", "rebuilt", f"gold rebuilt from {rows}", seconds=time.perf_counter() - started)
+
+
+def prove(lake: Lake) -> list[audit.Finding]:
+    """Run `audit` over the published tables."""
+    return audit.audit(lake, lake.ledger.newest())
+
+
+def recover(lake: Lake) -> Publication:
+    """Bring ops.batches after the newest publication and archive what was published and not yet archived."""
+    base = lake.ledger.newest()
+    if base.batch_rows:
+        held = {(row.batch_id, row.revision): row.status for row in lake.ledger.batches(base.batch_rows[0].batch_id)}
+        behind = [row for row in base.batch_rows if held.get((row.batch_id, row.revision)) != row.status]
+        # A row that has moved on since (a newer revision is running, say) is not behind.
+        behind = [row for row in behind if held.get((row.batch_id, row.revision)) in (None, "running", "failed", "published")]
+        if behind:
+            lake.ledger.save(behind)
+    done = {(row.batch_id, row.revision): row for row in lake.ledger.batches()} if intake.claimed_folders(lake.places) else {}
+    for batch_id, revision, _ in intake.claimed_folders(lake.places):
+        row = done.get((batch_id, revision))
+        if row is not None and row.status in ("published", "superseded", "undone"):
+            intake.archive(lake.places, batch_id, revision)
+        elif row is not None and row.status == "rejected":
+            _set_aside(lake, row)
+    return base
+
+
+def _run_received(lake: Lake, receiving: Callable[[], Batch | Outcome], tell: Callable[[Outcome], None]) -> None:
+    """Receive one trigger and, if it brought a batch, run its story. Errors of one batch do not stop the others."""
+    started = time.perf_counter()
+    received = receiving()
+    if isinstance(received, Outcome):
+        tell(received)
+        return
+    base = lake.ledger.newest()
+    done = lake.ledger.steps(received.batch_id, received.revision)
+    attempt = 1 + max((row["attempt"] for row in done), default=0)
+    operation = dataclasses.replace(_operation(lake, "batch", base, received), attempt=attempt)
+    lake.ledger.record(operation, "receive", time.perf_counter() - started, StepResult(received.rows, received.rows), None, {})
+    try:
+        _carry(lake, operation, STORY)
+    except BatchRejected as error:
+        tell(_reject(lake, operation, error))
+        return
+    except Exception as error:  # noqa: BLE001 - whatever went wrong with one batch, it is told and the next one runs
+        tell(_failed(lake, operation, error))
+        return
+    row = next(row for row in lake.ledger.batches(received.batch_id) if row.revision == received.revision)
+    tell(_told(row, time.perf_counter() - started))
+
+
+def _carry(lake: Lake, operation: Operation, steps: Mapping[str, Step]) -> None:
+    """Abandon unpublished work, then run steps in order; on an error the unpublished work is abandoned again."""
+    _abandon_strays(lake, operation)
+    try:
+        _perform(lake, operation, steps)
+    except Exception:
+        if lake.ledger.newest().publish_seq == operation.base.publish_seq:
+            lake.settle(operation.base.table_versions)
+        raise
+
+
+def _perform(lake: Lake, operation: Operation, steps: Mapping[str, Step]) -> StepResult:
+    result = StepResult()
+    for name, step in steps.items():
+        started = time.perf_counter()
+        lake.tables.forget_written()
+        try:
+            result = step(lake, operation)
+        except Exception as error:
+            lake.ledger.record(operation, name, time.perf_counter() - started, StepResult(), _explained(error), {})
+            raise
+        written = {table: version for table, version in lake.tables.forget_written().items() if table in lake.pinned}
+        lake.ledger.record(operation, name, time.perf_counter() - started, result, None, written)
+    return result
+
+
+def _abandon_strays(lake: Lake, operation: Operation) -> None:
+    """Restore heads that are neither published nor this run's, and record the restored versions as this run's."""
+    started = time.perf_counter()
+    restored = lake.settle(lake.trusted(operation))
+    if restored:
+        lake.ledger.record(operation, "restore", time.perf_counter() - started, StepResult(), None, restored)
+
+
+def _operation(
+    lake: Lake, cause: str, base: Publication, batch: Batch | None, *, previous: Sequence[Mapping[str, object]] = ()
+) -> Operation:
+    """The operation that a cause means for the live set.
+
+    Args:
+        previous: Recorded steps of the batch whose newest run is gone on with.
+    """
+    live = base.live
+    domains: tuple[str, ...] = tuple(lake.contracts)
+    if batch is not None:
+        replaced = base.live_of(batch.batch_id)
+        live = tuple(entry for entry in base.live if entry != replaced)
+        domains = batch.domains
+        if cause == "batch":
+            live = (*live, batch.live)
+            if replaced is not None and replaced.revision != batch.revision:
+                domains = tuple(dict.fromkeys((*domains, *_live_batch(lake, replaced.batch_id, replaced.revision).domains)))
+    token, attempt = uuid.uuid4().hex, 1
+    if previous:
+        token, attempt = str(previous[-1]["token"]), int(str(previous[-1]["attempt"]))
+    return Operation(cause, batch, base, live, domains, token, attempt)
+
+
+def _live_batch(lake: Lake, batch_id: str, revision: int) -> Batch:
+    row = next(row for row in lake.ledger.batches(batch_id) if row.revision == revision)
+    assert row.manifest is not None
+    return Batch.from_json(row.manifest, lake.places.archive_of(batch_id, revision))
+
+
+def _reject(lake: Lake, operation: Operation, error: BatchRejected) -> Outcome:
+    """Publish a rejection: its results stay, its records do not count, its files are set aside."""
+    assert operation.batch is not None
+    rejection = dataclasses.replace(operation, cause="rejection", live=operation.base.live, token=uuid.uuid4().hex)
+
+    def keep_results(lake: Lake, rejection: Operation) -> StepResult:
+        assert rejection.batch is not None
+        save_results(lake.tables, rejection.batch, error.results)
+        return StepResult(rejection.batch.rows, 0)
+
+    _carry(lake, rejection, {"reject": keep_results, "publish": publish.run})
+    row = next(r for r in lake.ledger.batches(operation.batch.batch_id) if r.revision == operation.batch.revision)
+    _set_aside(lake, dataclasses.replace(row, error=error.message))
+    return Outcome(operation.batch.batch_id, "rejected", str(error), operation.batch.revision, row.score)
+
+
+def _set_aside(lake: Lake, row: BatchRow) -> None:
+    folder = lake.places.work_of(row.batch_id, row.revision)
+    if folder.is_dir():
+        error = FileRefused("rejected", row.batch_id, row.error or "rejected")
+        intake.refuse(lake.places, row.batch_id, list(folder.iterdir()), error, {"revision": row.revision})
+        folder.rmdir()
+
+
+def _failed(lake: Lake, operation: Operation, error: Exception) -> Outcome:
+    assert operation.batch is not None
+    batch = operation.batch
+    if lake.ledger.newest().live_of(batch.batch_id) == batch.live:
+        # Published; only what follows failed. The next run archives it first.
+        return Outcome(batch.batch_id, "failed", f"published, but not archived: {_explained(error)}", batch.revision)
+    rows = [row for row in lake.ledger.batches(batch.batch_id) if row.revision == batch.revision]
+    message = _explained(error)
+    lake.ledger.save(
+        [dataclasses.replace(row, status="failed", attempt=operation.attempt, finished_at=utc_now(), error=message) for row in rows]
+    )
+    return Outcome(batch.batch_id, "failed", message, batch.revision)
+
+
+def _told(row: BatchRow, seconds: float) -> Outcome:
+    counts = {
+        "accepted": row.rows_accepted or 0,
+        "quarantined": row.rows_quarantined or 0,
+        "parked": row.rows_parked or 0,
+        "duplicate": row.rows_duplicate or 0,
+    }
+    return Outcome(row.batch_id, row.status, f"{row.batch_id}: {row.status}", row.revision, row.score, counts, seconds)
+
+
+def _explained(error: Exception) -> str:
+    """What is kept of an error: our own words whole, of others the kind and a bounded first line (it may quote no record)."""
+    if isinstance(error, CartbrookError):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}".strip()
+
+
+def _require_logic(lake: Lake, base: Publication) -> None:
+    if base.live and base.logic_hash != lake.logic_hash:
+        raise LogicChanged(
+            "Contracts, settings or code changed what gold means since it was made.",
+            hint="Run `cartbrook rebuild` once; it computes gold anew under the new logic.",
+        )
+
+
+def _logic_hash(contracts: Contracts, settings: Settings) -> str:
+    parts = [str(LOGIC), json.dumps(logic_facts(contracts), sort_keys=True), settings.gold_hash()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _by_date(triggers: list[Path]) -> list[Path]:
+    """Triggers by batch_date where it can be read; the order changes no table, but reports read better."""
+
+    def date(path: Path) -> tuple[str, str]:
+        try:
+            value = json.loads(path.read_bytes()[:65536])
+            return str(value.get("batch_date", "")), path.name
+        except (ValueError, AttributeError, OSError):
+            return "", path.name
+
+    return sorted(triggers, key=date)

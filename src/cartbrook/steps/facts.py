@@ -1,0 +1,177 @@
+"""Facts: references resolved or parked, facts bound and merged, cross-table rules counted, the batch scored."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract, Scope
+from cartbrook.frames import scoring
+from cartbrook.frames.binding import moved_keys
+from cartbrook.frames.changes import changes, keys_of, within
+from cartbrook.frames.facts import FactSettings, facts, resolve
+from cartbrook.frames.parking import movements, parked, raw_texts
+from cartbrook.frames.schema import fact_key
+from cartbrook.lake.lake import Lake
+from cartbrook.lake.results import save_results
+from cartbrook.types import Batch, Operation, StepResult
+
+QUARANTINE = "ops.quarantine"
+GOLD = {domain: f"gold.{table}" for domain, table in {**DIMENSIONS, **FACTS}.items()}
+_WAVES = (("orders", "inventory"), ("shipping",))
+"""Facts in the order of their references: what is in one wave needs nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """Touched records of one domain with their parents looked up, and the touched fact keys (None: all)."""
+
+    contract: Contract
+    records: DataFrame
+    touched: DataFrame | None
+
+
+def run(lake: Lake, operation: Operation) -> StepResult:
+    """Recompute the facts of the touched keys from all their live records; park, release, count and score."""
+    resolved: list[_Resolved] = []
+    for wave in _WAVES:
+        found = [part for domain in wave if (part := _resolve(lake, operation, domain)) is not None]
+        lake.tables.each([lambda part=part: _merge(lake, part) for part in found])  # type: ignore[misc]
+        resolved += found
+    if resolved:
+        _park(lake, operation, resolved)
+    if operation.cause == "batch":
+        assert operation.batch is not None
+        _save_results(lake, operation.batch)
+    return StepResult()
+
+
+def _resolve(lake: Lake, operation: Operation, domain: str) -> _Resolved | None:
+    """The touched records of a domain with their parents; None where nothing is touched."""
+    contract = lake.contracts[domain]
+    parents = {reference.parent: lake.tables.read(GOLD[reference.parent]) for reference in contract.references}
+    records = _dated(lake.tables.read(f"silver.{domain}"), contract)
+    touched = None
+    if not operation.everything:
+        touched = _touched(lake, operation, contract, records)
+        if touched is None:
+            return None
+    records = within(records, touched, fact_key(contract))
+    return _Resolved(contract, resolve(records, contract, parents, lake.contracts), touched)
+
+
+def _touched(lake: Lake, operation: Operation, contract: Contract, records: DataFrame) -> DataFrame | None:
+    """Keys of the operation's slices, and of the children of parents that appeared, vanished or were cut anew."""
+    key = fact_key(contract)
+    parts: list[DataFrame] = []
+    if contract.domain in operation.domains:
+        parts += [_dated(slice_, contract) for slice_ in _slices(lake, operation, f"silver.{contract.domain}")]
+    for reference in contract.references:
+        moved = _moved_parents(lake, operation, reference.parent)
+        if moved is not None:
+            pairs = zip(reference.columns, reference.parent_columns, strict=True)
+            named = moved.select(*(F.col(theirs).alias(ours) for ours, theirs in pairs))
+            parts.append(records.join(named, list(reference.columns), "left_semi"))
+    return keys_of(*parts, key=key) if parts else None
+
+
+def _moved_parents(lake: Lake, operation: Operation, parent: str) -> DataFrame | None:
+    """Keys of a parent domain whose gold rows are others than the published ones; None where the table was not written."""
+    gold = GOLD[parent]
+    base = operation.base.table_versions[gold]
+    if lake.tables.version(gold) == base:
+        return None
+    contract = lake.contracts[parent]
+    before, after = lake.tables.read(gold, base), lake.tables.read(gold)
+    if parent in DIMENSIONS:
+        # Only keys of the operation's slices can have moved.
+        own = keys_of(*_slices(lake, operation, f"silver.{parent}"), key=contract.key)
+        return moved_keys(within(before, own, contract.key), within(after, own, contract.key), contract)
+    gone, come = before.select(*contract.key), after.select(*contract.key)
+    return gone.join(come, list(contract.key), "left_anti").unionByName(come.join(gone, list(contract.key), "left_anti"))
+
+
+def _slices(lake: Lake, operation: Operation, silver: str) -> list[DataFrame]:
+    """The operation's slice of a silver table, as it is and as it was published."""
+    assert operation.batch is not None
+    where = {"_batch_seq": operation.batch.batch_seq}
+    slices = [lake.tables.read(silver, where=where)]
+    if operation.was_live:
+        slices.append(lake.tables.read(silver, operation.base.table_versions[silver], where))
+    return slices
+
+
+def _dated(records: DataFrame, contract: Contract) -> DataFrame:
+    """Stock is kept by day: its fact key names the batch's date."""
+    return records.withColumn("batch_date", F.col("_batch_date")) if contract.domain == "inventory" else records
+
+
+def _merge(lake: Lake, part: _Resolved) -> None:
+    contract = part.contract
+    table, key = GOLD[contract.domain], fact_key(contract)
+    settings = FactSettings(
+        lake.settings.hemisphere, lake.settings.default_margin_rate, lake.settings.category_margin_rates
+    )
+    computed = facts(part.records, contract, lake.contracts, settings)
+    current = within(lake.tables.read(table), part.touched, key)
+    lake.tables.merge(table, changes(current, computed, key), key)
+
+
+def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:
+    """Bring ops.quarantine to what waits now: records that begin to wait, and those whose parents came."""
+    waiting = reduce(DataFrame.unionByName, (parked(part.records, part.contract) for part in resolved))
+    touched = reduce(DataFrame.unionByName, (part.records.select(F.col("_record_id").alias("quarantine_id")) for part in resolved))
+    known = lake.tables.read(QUARANTINE).where("status in ('parked', 'released')")
+    by = operation.batch.batch_id if operation.batch else operation.cause
+    moved = movements(waiting, touched, known, by)
+    summary = moved.groupBy("domain", "batch_seq", F.col("record").isNull().alias("new")).count().toArrow().to_pylist()
+    if not summary:
+        return
+    fresh = {domain: [row["batch_seq"] for row in summary if row["new"] and row["domain"] == domain] for domain in FACTS}
+    texts = [
+        raw_texts(lake.tables.read(f"bronze.{domain}", where={"_batch_seq": seqs}), lake.contracts[domain])
+        for domain, seqs in fresh.items()
+        if seqs
+    ]
+    if texts:
+        # Revisions of a batch share record ids where the file is the same, and then the text is, too.
+        raw = reduce(DataFrame.unionByName, texts).groupBy("quarantine_id").agg(F.first("record").alias("_text"))
+        moved = moved.join(raw, "quarantine_id", "left").withColumn("record", F.coalesce("record", "_text")).drop("_text")
+    lake.tables.merge(QUARANTINE, moved.withColumn("_change", F.lit("upsert")), ("quarantine_id",))
+
+
+def _save_results(lake: Lake, batch: Batch) -> None:
+    """Count every rule of the delivered domains, cross-table rules on the delivered keys, and write ops.quality_results."""
+    held = [domain for domain in lake.contracts if lake.tables.version(f"silver.{domain}") > 0]
+    tasks = [lambda domain=domain: _results(lake, batch, domain, held) for domain in batch.domains]  # type: ignore[misc]
+    results = [result for part in lake.tables.each(tasks) for result in part]
+    save_results(lake.tables, batch, [dataclasses.asdict(result) for result in results])
+
+
+def _results(lake: Lake, batch: Batch, domain: str, held: list[str]) -> list[scoring.RuleResult]:
+    contract = lake.contracts[domain]
+    silver = lake.tables.read(f"silver.{domain}", where={"_batch_seq": batch.batch_seq})
+    aside = lake.tables.read(QUARANTINE, where={"batch_seq": batch.batch_seq})
+    aside = aside.where((F.col("domain") == domain) & F.col("status").isin("open", "parked"))
+    counts = scoring.batch_counts(silver, aside, contract)
+    rules = contract.rules_of(Scope.LAKE)
+    if rules:
+        counts = counts.unionByName(scoring.lake_counts(_context(lake, silver, contract), rules, contract))
+    return scoring.results(contract, scoring.tallies(counts.toArrow().to_pylist()), batch.switches, held)
+
+
+def _context(lake: Lake, silver: DataFrame, contract: Contract) -> DataFrame:
+    """The gold rows of the delivered keys with what cross-table rules look at."""
+    gold = {domain: lake.tables.read(table) for domain, table in GOLD.items()}
+    rows = within(gold[contract.domain], keys_of(silver, key=contract.key), contract.key)
+    if contract.domain == "orders":
+        return scoring.order_context(rows, gold["customers"], gold["products"], gold["shipping"])
+    if contract.domain == "products":
+        return scoring.product_context(rows.where("is_current"), gold["inventory"])
+    if contract.domain == "customers":
+        return scoring.customer_context(rows.where("is_current"), gold["orders"])
+    return rows

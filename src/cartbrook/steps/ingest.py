@@ -1,0 +1,37 @@
+"""Ingest: raw text as delivered, with its lineage, into bronze; never types, never drops."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cartbrook.frames.casting import fingerprint
+from cartbrook.lake.csv_scan import Limits
+from cartbrook.lake.lake import Lake
+from cartbrook.lake.landing import read_files
+from cartbrook.types import Batch, Operation, SourceFile, StepResult
+
+
+def run(lake: Lake, operation: Operation) -> StepResult:
+    """Write the bronze slice of every delivered domain."""
+    batch = operation.batch
+    assert batch is not None
+    lake.tables.each([lambda domain=domain: _ingest(lake, batch, domain) for domain in batch.domains])  # type: ignore[misc]
+    return StepResult(rows_in=batch.rows, rows_out=batch.rows)
+
+
+def _ingest(lake: Lake, batch: Batch, domain: str) -> None:
+    files = [file for file in batch.files if file.domain == domain]
+    limits = Limits(max_file_bytes=lake.settings.max_file_bytes, max_field_bytes=lake.settings.max_field_bytes)
+    delivered = read_files(lake.tables.session, files, lake.contracts[domain].names, limits)
+    rows = _identified(delivered, batch, files).withColumn("_batch_id", F.lit(batch.batch_id))
+    lake.tables.replace(f"bronze.{domain}", rows, {"_batch_seq": batch.batch_seq, "_revision": batch.revision})
+
+
+def _identified(delivered: DataFrame, batch: Batch, files: list[SourceFile]) -> DataFrame:
+    """Add `_record_id`: hash of batch_id, domain, file name, sha256 of the file, and line; the same in every revision."""
+    digest = F.lit(None).cast("string")
+    for file in files:
+        digest = F.when(F.col("_source_file") == file.name, F.lit(file.sha256)).otherwise(digest)
+    parts = [F.lit(batch.batch_id), F.lit(files[0].domain), F.col("_source_file"), digest, F.col("_source_line").cast("string")]
+    return delivered.withColumn("_record_id", fingerprint(*parts))

@@ -1,0 +1,174 @@
+"""Publish: balance the books, check the invariants, and record in one commit the table versions that readers may trust."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from decimal import Decimal
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from cartbrook.contracts.model import DIMENSIONS
+from cartbrook.errors import BooksDoNotBalance
+from cartbrook.frames import books, scoring
+from cartbrook.frames.changes import keys_of, within
+from cartbrook.frames.invariants import broken_versions
+from cartbrook.lake.lake import Lake
+from cartbrook.lake.ledger import utc_now
+from cartbrook.types import Batch, BatchRow, Operation, Publication, StepResult
+
+
+def run(lake: Lake, operation: Operation) -> StepResult:
+    """Commit a publication, then bring ops.batches after it.
+
+    Raises:
+        BooksDoNotBalance: A record is lost or counted twice, money differs, or an invariant of a history is broken.
+        ForeignWrite: A pinned table was written by someone else.
+    """
+    trusted = lake.trusted(operation)
+    lake.require_heads(trusted)
+    rows: tuple[BatchRow, ...] = ()
+    if operation.batch is not None:
+        before = lake.ledger.batches(operation.batch.batch_id)
+        settle = {"batch": _published, "undo": _undone, "rejection": _rejected}[operation.cause]
+        rows = tuple(settle(lake, operation, operation.batch, before))
+    lake.require_heads(trusted)
+    publication = Publication(
+        publish_seq=operation.base.publish_seq + 1,
+        cause=operation.cause,
+        batch_id=operation.batch.batch_id if operation.batch else None,
+        revision=operation.batch.revision if operation.batch else None,
+        as_of=operation.as_of,
+        live=operation.live,
+        table_versions=trusted,
+        rules_hash=lake.rules_hash,
+        logic_hash=lake.logic_hash,
+        batch_rows=rows,
+    )
+    lake.ledger.publish(publication)
+    if rows:
+        lake.ledger.save(rows)
+    return StepResult(rows_out=sum(row.rows_accepted or 0 for row in rows if row.status == "published"))
+
+
+def _published(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
+    domains = [domain for domain in DIMENSIONS if domain in operation.domains]
+    checks = [lambda: _balanced(lake, batch)]
+    checks += [lambda domain=domain: _require_history(lake, batch, domain) for domain in domains]  # type: ignore[misc]
+    counts, *_ = lake.tables.each(checks)
+    now = utc_now()
+    started = next((row.started_at for row in before if row.revision == batch.revision), None)
+    content = next((row.content_hash for row in before if row.revision == batch.revision), None)
+    row = BatchRow(
+        batch.batch_id,
+        batch.revision,
+        batch.batch_seq,
+        batch.batch_date.isoformat(),
+        "published",
+        attempt=operation.attempt,
+        score=_score(lake, batch),
+        rows_read=batch.rows,
+        rows_accepted=counts[books.ACCEPTED],
+        rows_quarantined=counts[books.QUARANTINED],
+        rows_parked=counts["parked"],
+        rows_duplicate=counts[books.DUPLICATE],
+        rows_rejected=0,
+        started_at=started,
+        finished_at=now,
+        content_hash=content,
+        rules_hash=batch.rules_hash,
+        manifest=batch.to_json(),
+    )
+    replaced = [
+        dataclasses.replace(old, status="superseded", finished_at=now)
+        for old in before
+        if old.status == "published" and old.revision != batch.revision
+    ]
+    return [*replaced, row]
+
+
+def _undone(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
+    del lake, operation
+    return [
+        dataclasses.replace(row, status="undone", finished_at=utc_now()) for row in before if row.revision == batch.revision
+    ]
+
+
+def _rejected(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
+    return [
+        dataclasses.replace(
+            row,
+            status="rejected",
+            attempt=operation.attempt,
+            score=_score(lake, batch),
+            rows_rejected=batch.rows,
+            finished_at=utc_now(),
+        )
+        for row in before
+        if row.revision == batch.revision
+    ]
+
+
+def _balanced(lake: Lake, batch: Batch) -> Counter[str]:
+    """Rows by state, after every record and every amount of the batch has been found in exactly one state."""
+    parts = [_entries(lake, batch, domain) for domain in batch.domains]
+    entries = reduce(DataFrame.unionByName, parts).toArrow().to_pylist()
+    problems = [_problem(entry) for entry in entries]
+    by_file: Counter[tuple[str, str]] = Counter()
+    totals: dict[tuple[str, str], Decimal] = {}
+    states: Counter[str] = Counter()
+    for entry in entries:
+        file = (entry["domain"], entry["source_file"])
+        by_file[file] += entry["rows"]
+        totals[file] = totals.get(file, Decimal(0)) + entry["delivered"]
+        states[entry["state"]] += entry["rows"]
+    for file in batch.files:
+        place = (file.domain, file.name)
+        if by_file[place] != file.rows:
+            problems.append(f"{file.name}: {file.rows} records delivered, {by_file[place]} in the books")
+        if file.control_total is not None and totals.get(place, Decimal(0)) != Decimal(file.control_total):
+            problems.append(f"{file.name}: the amounts do not add up to the declared control_total")
+    _require(batch, problems)
+    return states
+
+
+def _entries(lake: Lake, batch: Batch, domain: str) -> DataFrame:
+    where = {"_batch_seq": batch.batch_seq}
+    bronze = lake.tables.read(f"bronze.{domain}", where={**where, "_revision": batch.revision})
+    aside = lake.tables.read("ops.quarantine", where={"batch_seq": batch.batch_seq}).where(F.col("domain") == domain)
+    return books.entries(bronze, lake.tables.read(f"silver.{domain}", where=where), aside, lake.contracts[domain])
+
+
+def _problem(entry: dict[str, Any]) -> str | None:
+    file = entry["source_file"] or f"{entry['domain']} (no file)"
+    if entry["state"] in (books.LOST, books.DOUBLE) or entry["source_file"] is None:
+        return f"{file}: {entry['rows']} records {entry['state']}"
+    if entry["delivered"] != entry["booked"]:
+        return f"{file}: {entry['state']} money is not what was delivered"
+    return None
+
+
+def _require(batch: Batch, problems: list[str | None]) -> None:
+    found = [problem for problem in problems if problem]
+    if found:
+        raise BooksDoNotBalance(f"{batch.batch_id}: {'; '.join(found[:5])}.", hint="Nothing was published. `cartbrook audit` tells more.")
+
+
+def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:
+    contract = lake.contracts[domain]
+    touched = keys_of(lake.tables.read(f"silver.{domain}", where={"_batch_seq": batch.batch_seq}), key=contract.key)
+    dimension = within(lake.tables.read(f"gold.{DIMENSIONS[domain]}"), touched, contract.key)
+    broken = broken_versions(dimension, contract).toArrow().to_pylist()
+    _require(batch, [f"{DIMENSIONS[domain]}: {row['rows']} versions {row['problem']}" for row in broken])
+    return Counter()
+
+
+def _score(lake: Lake, batch: Batch) -> str | None:
+    rows = lake.tables.read("ops.quality_results", where={"batch_seq": batch.batch_seq})
+    names = [field.name for field in dataclasses.fields(scoring.RuleResult)]
+    results = [scoring.RuleResult(**row) for row in rows.select(*names).toArrow().to_pylist()]
+    score = scoring.score(results)
+    return None if score is None else str(score)

@@ -1,0 +1,221 @@
+"""Receive: decide what a trigger means, claim its files, look at them, and give the batch its revision."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from cartbrook.contracts.trigger import ExpectedFile, Trigger, parse_trigger
+from cartbrook.errors import FileRefused, InputError, TriggerRefused
+from cartbrook.lake import intake
+from cartbrook.lake.csv_scan import Limits, scan_file
+from cartbrook.lake.lake import Lake
+from cartbrook.lake.ledger import utc_now
+from cartbrook.types import Batch, BatchRow, Outcome, Publication, SourceFile
+
+WAITING = ("received", "held")
+"""Statuses of a revision that has no files yet; the next delivery of the id goes on with it."""
+
+
+def receive(lake: Lake, path: Path, base: Publication, confirmed: Collection[str] = ()) -> Batch | Outcome:
+    """Take in one trigger of landing/triggers.
+
+    Args:
+        confirmed: Batch ids whose far-away batch_date a person has confirmed.
+
+    Returns:
+        The claimed batch, recorded as running; or what became of the trigger instead (unchanged, held, waiting, refused, rejected).
+    """
+    try:
+        trigger = parse_trigger(path.read_bytes(), path.name)
+    except TriggerRefused as error:
+        intake.refuse(lake.places, path.stem, [path], error)
+        return Outcome(path.stem, "refused", error.message)
+    rows = lake.ledger.batches(trigger.trigger_id)
+    try:
+        return _take(lake, path, trigger, rows, base, confirmed)
+    except TriggerRefused as error:
+        found = _present(lake, trigger)
+        intake.refuse(lake.places, trigger.trigger_id, [path, *found], error)
+        return Outcome(trigger.trigger_id, "unchanged" if error.code == "already_processed" else "refused", error.message)
+
+
+def resume(lake: Lake, batch_id: str, revision: int, folder: Path) -> Batch | Outcome:
+    """The batch of a claim that an earlier process began and did not finish."""
+    rows = lake.ledger.batches(batch_id)
+    row = next((row for row in rows if row.revision == revision), None)
+    if row is not None and row.manifest is not None:
+        return Batch.from_json(row.manifest, folder)
+    trigger = parse_trigger((folder / intake.TRIGGER_NAME).read_bytes(), intake.TRIGGER_NAME)
+    return _examine(lake, trigger, revision, folder, rows)
+
+
+def limits(lake: Lake) -> Limits:
+    """How large files and fields may be, from the settings."""
+    return Limits(max_file_bytes=lake.settings.max_file_bytes, max_field_bytes=lake.settings.max_field_bytes)
+
+
+def _take(
+    lake: Lake, path: Path, trigger: Trigger, rows: list[BatchRow], base: Publication, confirmed: Collection[str]
+) -> Batch | Outcome:
+    if any(row.batch_id != trigger.trigger_id for row in rows):
+        raise TriggerRefused("id_differs_in_case", f"{trigger.trigger_id}: this id is taken in another spelling.")
+    live = base.live_of(trigger.trigger_id)
+    if live is None:
+        if held := _reason_to_hold(lake, trigger, base, confirmed):
+            _save_waiting(lake, trigger, rows, "held", held)
+            return Outcome(trigger.trigger_id, "held", held)
+    found = intake.find(lake.places, trigger, lake.places.work_of(trigger.trigger_id, _next_revision(rows)))
+    if live is not None and not (trigger.data_files_ready and _is_other_content(trigger, rows, live.revision, found)):
+        raise TriggerRefused("already_processed", f"{trigger.trigger_id}: already processed; nothing changes.")
+    if live is not None and not trigger.supersede:
+        raise TriggerRefused(
+            "conflict",
+            f"{trigger.trigger_id}: published with other content.",
+            hint="Give corrected files a new trigger_id, or say `supersede: true` in the trigger.",
+        )
+    if found.missing:
+        return _wait(lake, path, trigger, rows, f"waits for {', '.join(found.missing[:5])}", "missing_file")
+    if growing := intake.still_growing(lake.places, trigger, found, float(lake.settings.stable_seconds)):
+        return _wait(lake, path, trigger, rows, f"{', '.join(growing[:5])} still grows", "growing_file")
+    revision = _next_revision(rows)
+    folder = lake.places.work_of(trigger.trigger_id, revision)
+    intake.claim(lake.places, path, trigger, found, folder)
+    return _examine(lake, trigger, revision, folder, rows)
+
+
+def _examine(lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: list[BatchRow]) -> Batch | Outcome:
+    """Scan the claimed files and record the batch as running; a file that cannot be read rejects it."""
+    seq = rows[0].batch_seq if rows else lake.ledger.next_seq()
+    batch = Batch(
+        trigger.trigger_id,
+        revision,
+        seq,
+        trigger.batch_date,
+        (),
+        trigger.trigger_timestamp,
+        trigger.switches,
+        lake.rules_hash,
+    )
+    try:
+        files = tuple(lake.tables.each([lambda file=file: _look(lake, file, folder) for file in trigger.files]))  # type: ignore[misc]
+        batch = dataclasses.replace(batch, files=files)
+        row = _row(batch, "running")
+    except FileRefused as error:
+        lake.ledger.save([dataclasses.replace(_row(batch, "rejected"), finished_at=utc_now(), error=error.message)])
+        claimed = [folder / intake.TRIGGER_NAME, *(folder / file.name for file in trigger.files)]
+        intake.refuse(lake.places, trigger.trigger_id, claimed, error, {"revision": revision})
+        return Outcome(trigger.trigger_id, "rejected", str(error), revision)
+    except InputError as error:  # what was declared does not hold: back to landing, until the file is put right
+        for file in trigger.files:
+            (lake.places.landing / trigger.trigger_id).mkdir(parents=True, exist_ok=True)
+            os.replace(folder / file.name, lake.places.landing / trigger.trigger_id / file.name)
+        os.replace(folder / intake.TRIGGER_NAME, lake.places.triggers / f"{trigger.trigger_id}.json")
+        _save_waiting(lake, trigger, rows, "held", error.message)
+        return Outcome(trigger.trigger_id, "held", error.message)
+    lake.ledger.save([row])
+    return batch
+
+
+def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
+    contract = lake.contracts[file.domain]
+    scan = scan_file(folder / file.name, encoding=contract.encoding, limits=limits(lake), name=file.name)
+    missing = [name for name in contract.names if name not in scan.header]
+    if missing:
+        raise FileRefused(
+            "missing_column", file.name, f"the header has no {', '.join(missing[:5])}", line=1, hint="See the contract of the domain."
+        )
+    if file.sha256 is not None and file.sha256 != scan.sha256:
+        raise InputError("sha256_differs", f"{file.name}: its sha256 is not the one the trigger declares.")
+    if file.rows is not None and file.rows != scan.rows:
+        raise InputError("rows_differ", f"{file.name}: {scan.rows} records, and the trigger declares {file.rows}.")
+    return SourceFile(
+        domain=file.domain,
+        name=file.name,
+        path=folder / file.name,
+        sha256=scan.sha256,
+        rows=scan.rows,
+        blank_lines=scan.blank_lines,
+        extra_columns=tuple(name for name in scan.header if not contract.has(name)),
+        encoding=contract.encoding,
+        control_total=None if file.control_total is None else str(file.control_total),
+    )
+
+
+def _reason_to_hold(lake: Lake, trigger: Trigger, base: Publication, confirmed: Collection[str]) -> str | None:
+    if not trigger.data_files_ready:
+        return "held: the trigger says data_files_ready: false"
+    limit = lake.settings.max_days_ahead
+    if base.as_of and trigger.trigger_id not in confirmed and trigger.batch_date > base.as_of + dt.timedelta(days=limit):
+        return f"held: batch_date {trigger.batch_date} is more than {limit} days after {base.as_of}; confirm with --confirm"
+    return None
+
+
+def _wait(lake: Lake, path: Path, trigger: Trigger, rows: list[BatchRow], reason: str, code: str) -> Outcome:
+    if intake.age_minutes(path) >= float(lake.settings.file_wait_minutes):
+        raise TriggerRefused(code, f"{trigger.trigger_id}: {reason}, longer than {lake.settings.file_wait_minutes} minutes.")
+    _save_waiting(lake, trigger, rows, "received", reason)
+    return Outcome(trigger.trigger_id, "waiting", reason)
+
+
+def _save_waiting(lake: Lake, trigger: Trigger, rows: list[BatchRow], status: str, reason: str) -> None:
+    revision = _next_revision(rows)
+    seen = next((row for row in rows if row.revision == revision), None)
+    if seen is not None and (seen.status, seen.error) == (status, reason):
+        return
+    seq = rows[0].batch_seq if rows else lake.ledger.next_seq()
+    lake.ledger.save([BatchRow(trigger.trigger_id, revision, seq, trigger.batch_date.isoformat(), status, error=reason)])
+
+
+def _next_revision(rows: list[BatchRow]) -> int:
+    taken = [row.revision for row in rows if row.status not in WAITING]
+    return max(taken, default=0) + 1
+
+
+def _row(batch: Batch, status: str) -> BatchRow:
+    names = [(file.domain, file.name, file.sha256) for file in batch.files]
+    return BatchRow(
+        batch.batch_id,
+        batch.revision,
+        batch.batch_seq,
+        batch.batch_date.isoformat(),
+        status,
+        rows_read=batch.rows,
+        started_at=utc_now(),
+        content_hash=_content(batch.batch_date, names),
+        rules_hash=batch.rules_hash,
+        manifest=batch.to_json() if batch.files else None,
+    )
+
+
+def _is_other_content(trigger: Trigger, rows: list[BatchRow], revision: int, found: intake.Found) -> bool:
+    """True if a trigger says something else than the live revision; a file that is not there again is taken as the same."""
+    live = next(row for row in rows if row.revision == revision)
+    assert live.manifest is not None
+    known = {file.name: file for file in Batch.from_json(live.manifest, Path()).files}
+    names: list[tuple[str, str, str]] = []
+    for file, path in found.files:
+        same = known.get(file.name)
+        digest = _sha256(path) if path is not None else (same.sha256 if same else "")
+        names.append((file.domain, file.name, digest))
+    return _content(trigger.batch_date, names) != live.content_hash
+
+
+def _content(batch_date: dt.date, files: list[tuple[str, str, str]]) -> str:
+    text = "\n".join([batch_date.isoformat(), *("\t".join(file) for file in sorted(files))])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _present(lake: Lake, trigger: Trigger) -> list[Path]:
+    """The files of a refused trigger that were handed in for it alone; others may belong to another trigger."""
+    folder = lake.places.landing / trigger.trigger_id
+    return [folder / file.name for file in trigger.files if (folder / file.name).exists()]

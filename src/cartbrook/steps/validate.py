@@ -1,0 +1,80 @@
+"""Validate: types, rules that look no further than the batch, severity, gate; the batch's slice of silver and of the quarantine."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import reduce
+
+from pyspark.sql import DataFrame
+
+from cartbrook.contracts.model import Action, Contract, Scope
+from cartbrook.errors import BatchRejected
+from cartbrook.frames import scoring
+from cartbrook.frames.quality import active_rules, split
+from cartbrook.lake.lake import Lake
+from cartbrook.types import Batch, Operation, Split, StepResult
+
+QUARANTINE = "ops.quarantine"
+
+
+def run(lake: Lake, operation: Operation) -> StepResult:
+    """Put the batch's slices of silver and ops.quarantine in the place of those of the revision that was live.
+
+    Raises:
+        BatchRejected: A rule whose action is reject_batch was broken, or the score is below the gate. It carries its results.
+    """
+    batch = operation.batch
+    assert batch is not None
+    splits = {domain: _split(lake, batch, domain) for domain in batch.domains}
+    slice_ = {"_batch_seq": batch.batch_seq}
+    writes = [
+        lambda domain=domain, parts=parts: lake.tables.replace(f"silver.{domain}", parts.accepted, slice_)
+        for domain, parts in splits.items()
+    ]
+    gone = [domain for domain in operation.domains if domain not in splits]
+    writes += [lambda domain=domain: lake.tables.delete(f"silver.{domain}", slice_) for domain in gone]
+    rejected = reduce(DataFrame.unionByName, (parts.rejected for parts in splits.values()))
+    writes.append(lambda: lake.tables.replace(QUARANTINE, rejected, {"batch_seq": batch.batch_seq}))
+    lake.tables.each(writes)
+    _gate(lake, batch)
+    return StepResult(rows_in=batch.rows)
+
+
+def _split(lake: Lake, batch: Batch, domain: str) -> Split:
+    where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
+    bronze = lake.tables.read(f"bronze.{domain}", where=where)
+    return split(bronze, lake.contracts[domain], batch, lake.settings.timezone)
+
+
+def _gate(lake: Lake, batch: Batch) -> None:
+    """Reject the batch if it must be; only rules that look no further than the batch are asked."""
+    contracts = [lake.contracts[domain] for domain in batch.domains]
+    rejecting = [
+        (contract, rule)
+        for contract in contracts
+        for rule in active_rules(contract, batch.switches)
+        if rule.action is Action.REJECT_BATCH
+    ]
+    if not rejecting and lake.settings.score_gate is None:
+        return
+    results = [result for contract in contracts for result in _results(lake, batch, contract)]
+    broken = [
+        f"{contract.domain}.{rule.name}"
+        for contract, rule in rejecting
+        if any(r.domain == contract.domain and r.rule == rule.name and r.rows_failed for r in results)
+    ]
+    score = scoring.score(results)
+    gate = lake.settings.score_gate
+    if not broken and (gate is None or score is None or score >= gate):
+        return
+    reason = f"broke {', '.join(broken[:5])}" if broken else f"its score {score} is below the gate {gate}"
+    rows = [dataclasses.asdict(result) for result in results]
+    raise BatchRejected(f"{batch.batch_id}: rejected, {reason}.", rows, hint=f"See `cartbrook show {batch.batch_id}`.")
+
+
+def _results(lake: Lake, batch: Batch, contract: Contract) -> list[scoring.RuleResult]:
+    silver = lake.tables.read(f"silver.{contract.domain}", where={"_batch_seq": batch.batch_seq})
+    aside = lake.tables.read(QUARANTINE, where={"batch_seq": batch.batch_seq}).where(f"domain = '{contract.domain}'")
+    counted = scoring.batch_counts(silver, aside, contract).toArrow().to_pylist()
+    local = dataclasses.replace(contract, rules=contract.rules_of(Scope.RECORD, Scope.BATCH))
+    return scoring.results(local, scoring.tallies(counted), batch.switches, batch.domains)

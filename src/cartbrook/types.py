@@ -1,0 +1,290 @@
+"""Frozen values that cross layers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One delivered file of a batch.
+
+    Attributes:
+        domain: The domain its rows belong to.
+        name: File name as delivered, without folders.
+        path: Where it lies now.
+        sha256: Hex digest of its bytes.
+        rows: Delivered records (blank lines and the header are none).
+        blank_lines: Lines without any text, skipped with a warning.
+        extra_columns: Header names the contract does not know; kept aside as rescued data.
+        encoding: Encoding it is decoded by.
+        control_total: Declared sum of the domain's amount column, as decimal text; what is declared is enforced.
+    """
+
+    domain: str
+    name: str
+    path: Path
+    sha256: str
+    rows: int = 0
+    blank_lines: int = 0
+    extra_columns: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    control_total: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBatch:
+    """One batch that counts: its (batch_id, revision) pair and what the order of batches needs.
+
+    Attributes:
+        batch_seq: Integer of the batch id, given on first sight; the clustering column of all slices. Never part of a result.
+    """
+
+    batch_id: str
+    revision: int
+    batch_seq: int
+    batch_date: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One claimed delivery: what its trigger says and the files it brought.
+
+    Attributes:
+        trigger_timestamp: ISO text in UTC, or None; part of the one total order.
+        switches: The trigger's `data_quality_checks`; a rule whose switch is False is skipped.
+        rules_hash: Hash of the contracts it was received under.
+    """
+
+    batch_id: str
+    revision: int
+    batch_seq: int
+    batch_date: dt.date
+    files: tuple[SourceFile, ...]
+    trigger_timestamp: str | None = None
+    switches: Mapping[str, bool] = field(default_factory=dict)
+    rules_hash: str = ""
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Domains it brought files for, each once."""
+        return tuple(dict.fromkeys(file.domain for file in self.files))
+
+    @property
+    def rows(self) -> int:
+        """Delivered records of all files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def live(self) -> LiveBatch:
+        """The pair it is live under once published."""
+        return LiveBatch(self.batch_id, self.revision, self.batch_seq, self.batch_date)
+
+    def to_json(self) -> str:
+        """The batch as JSON, without the places of its files (they move)."""
+        files = [
+            {
+                "domain": file.domain,
+                "name": file.name,
+                "sha256": file.sha256,
+                "rows": file.rows,
+                "blank_lines": file.blank_lines,
+                "extra_columns": list(file.extra_columns),
+                "encoding": file.encoding,
+                "control_total": file.control_total,
+            }
+            for file in self.files
+        ]
+        return json.dumps(
+            {
+                "batch_id": self.batch_id,
+                "revision": self.revision,
+                "batch_seq": self.batch_seq,
+                "batch_date": self.batch_date.isoformat(),
+                "trigger_timestamp": self.trigger_timestamp,
+                "switches": dict(self.switches),
+                "rules_hash": self.rules_hash,
+                "files": files,
+            },
+            sort_keys=True,
+        )
+
+    @classmethod
+    def from_json(cls, text: str, folder: Path) -> Batch:
+        """The inverse of `to_json`; `folder` is where the files lie now."""
+        value: dict[str, Any] = json.loads(text)
+        files = tuple(
+            SourceFile(
+                domain=entry["domain"],
+                name=entry["name"],
+                path=folder / entry["name"],
+                sha256=entry["sha256"],
+                rows=entry["rows"],
+                blank_lines=entry["blank_lines"],
+                extra_columns=tuple(entry["extra_columns"]),
+                encoding=entry["encoding"],
+                control_total=entry["control_total"],
+            )
+            for entry in value["files"]
+        )
+        return cls(
+            batch_id=value["batch_id"],
+            revision=value["revision"],
+            batch_seq=value["batch_seq"],
+            batch_date=dt.date.fromisoformat(value["batch_date"]),
+            files=files,
+            trigger_timestamp=value["trigger_timestamp"],
+            switches=value["switches"],
+            rules_hash=value["rules_hash"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A row of ops.batches. Counts are as published; times are ISO text in UTC.
+
+    Attributes:
+        status: received, held, running, published, rejected, failed, superseded or undone.
+        content_hash: What its trigger says: batch_date and (domain, file name, sha256) of the files.
+        manifest: `Batch.to_json`, so that a batch can be run again from the ledger alone.
+    """
+
+    batch_id: str
+    revision: int
+    batch_seq: int
+    batch_date: str | None
+    status: str
+    attempt: int = 0
+    score: str | None = None
+    rows_read: int | None = None
+    rows_accepted: int | None = None
+    rows_quarantined: int | None = None
+    rows_parked: int | None = None
+    rows_duplicate: int | None = None
+    rows_rejected: int | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    error: str | None = None
+    content_hash: str | None = None
+    rules_hash: str | None = None
+    manifest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What readers trust: the versions of all pinned tables and the live batches they were made of.
+
+    Attributes:
+        publish_seq: 0 for the empty lake of `init`; the greatest is the newest.
+        cause: init, batch, rejection, undo or rebuild.
+        as_of: Greatest batch_date of the live batches; None without any.
+        table_versions: Delta version of every pinned table.
+        batch_rows: Rows of ops.batches as this publication settled them; ops.batches is repaired from here.
+    """
+
+    publish_seq: int
+    cause: str
+    batch_id: str | None
+    revision: int | None
+    as_of: dt.date | None
+    live: tuple[LiveBatch, ...]
+    table_versions: Mapping[str, int]
+    rules_hash: str
+    logic_hash: str
+    batch_rows: tuple[BatchRow, ...] = ()
+
+    def live_of(self, batch_id: str) -> LiveBatch | None:
+        """The live revision of a batch id (case is ignored, as two ids never differ in it alone)."""
+        return next((entry for entry in self.live if entry.batch_id.lower() == batch_id.lower()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One change of the live set, carried from the records it touches to a publication.
+
+    A batch, a late batch, an undo and a rebuild differ only here.
+
+    Attributes:
+        cause: batch, undo or rebuild.
+        batch: The batch whose slices change; None for a rebuild.
+        base: The publication it starts from.
+        live: The live batches once it is published.
+        domains: Domains whose slices (or, in a rebuild, whose keys) it touches.
+        token: Identifies the run in ops.step_runs; heads it wrote are its own.
+        attempt: 1 for the first run of this batch and revision.
+    """
+
+    cause: str
+    batch: Batch | None
+    base: Publication
+    live: tuple[LiveBatch, ...]
+    domains: tuple[str, ...]
+    token: str
+    attempt: int = 1
+
+    @property
+    def as_of(self) -> dt.date | None:
+        """The business date of the figures: the newest live batch_date."""
+        return max((entry.batch_date for entry in self.live), default=None)
+
+    @property
+    def everything(self) -> bool:
+        """True if all keys are touched."""
+        return self.cause == "rebuild"
+
+    @property
+    def was_live(self) -> bool:
+        """True if the batch has slices in the base publication that are replaced or taken away."""
+        return self.batch is not None and self.base.live_of(self.batch.batch_id) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one trigger or batch, for the person who ran it.
+
+    Attributes:
+        status: published, unchanged, held, waiting, refused, rejected, failed, undone or rebuilt.
+        message: One sentence; without customers' data.
+    """
+
+    batch_id: str
+    status: str
+    message: str
+    revision: int | None = None
+    score: str | None = None
+    rows: Mapping[str, int] = field(default_factory=dict)
+    seconds: float | None = None
+
+    @property
+    def good(self) -> bool:
+        """True where nothing is left for a person to do."""
+        return self.status in ("published", "unchanged", "undone", "rebuilt")
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step did, for the ledger."""
+
+    rows_in: int | None = None
+    rows_out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Records that satisfy a contract, and those that do not.
+
+    Attributes:
+        accepted: Typed records (the columns of a silver table).
+        rejected: The others with the rules they broke (the columns of ops.quarantine).
+    """
+
+    accepted: DataFrame
+    rejected: DataFrame
