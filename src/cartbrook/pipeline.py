@@ -157,7 +157,10 @@ def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
         done = lake.ledger.steps(batch.batch_id, batch.revision)
         operation = _operation(lake, "batch", base, batch, previous=done)
         _abandon_strays(lake, operation)
-        return _perform(lake, operation, {step: STORY[step]})
+        try:
+            return _perform(lake, operation, {step: STORY[step]})
+        finally:
+            lake.tables.clear_staging()
 
 
 def undo(lake: Lake, batch_id: str) -> Outcome:
@@ -258,6 +261,8 @@ def _carry(lake: Lake, operation: Operation, steps: Mapping[str, Step]) -> None:
         if lake.ledger.newest().publish_seq == operation.base.publish_seq:
             lake.settle(operation.base.table_versions)
         raise
+    finally:
+        lake.tables.clear_staging()
 
 
 def _perform(lake: Lake, operation: Operation, steps: Mapping[str, Step]) -> StepResult:

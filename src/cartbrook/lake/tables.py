@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow.parquet as parquet
 from deltalake import DeltaTable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -23,6 +26,8 @@ from pyspark.sql import types as T
 
 from cartbrook.errors import SchemaMismatch
 from cartbrook.lake.session import Session
+
+STAGING = "_staging"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -56,6 +61,14 @@ def quoted(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a column name")
     return f"`{name}`"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A frame that was evaluated once, and the number of its rows."""
+
+    frame: DataFrame
+    rows: int
 
 
 class Tables:
@@ -133,7 +146,7 @@ class Tables:
         )
         # Sail's replaceWhere fails on tables with an array column. Two commits do: nobody reads between them, since bronze belongs to
         # the batch that is running and all others are read at their published versions.
-        if self.read(name, where=where).limit(1).toArrow().num_rows:
+        if not self.is_empty(self.read(name, where=where)):
             self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {_predicate(where)}").collect()
         inside.write.format("delta").mode("append").save(self._location(name))
         self._note(name)
@@ -150,8 +163,11 @@ class Tables:
             changes: The table's columns and the column `change`: upsert or delete. One row per key.
             key: Columns without NULL that identify a row.
         """
+        staged = self.stage(changes)  # an engine may evaluate the source of a MERGE more than once
+        if staged.rows == 0:
+            return
         columns = self._schemas[name].names
-        source = self._conform(name, changes, (change,))
+        source = self._conform(name, staged.frame, (change,))
         matched = " AND ".join(f"t.{quoted(column)} = s.{quoted(column)}" for column in key)
         updates = ", ".join(f"{quoted(column)} = s.{quoted(column)}" for column in columns if column not in key)
         names = ", ".join(quoted(column) for column in columns)
@@ -168,6 +184,28 @@ class Tables:
         finally:
             self.session.catalog.dropTempView(view)
         self._note(name)
+
+    # staging
+
+    def stage(self, frame: DataFrame) -> Staged:
+        """Evaluate a frame once, into files that `clear_staging` removes: what is read from it is cheap however often.
+
+        Spark Connect has no cache that all engines share.
+        """
+        folder = self._root / STAGING / uuid.uuid4().hex
+        frame.write.parquet(f"file://{folder}")
+        rows = sum(parquet.read_metadata(path).num_rows for path in folder.glob("*.parquet"))
+        if rows == 0:  # Sail then writes no file, so that the schema is lost
+            return Staged(self.session.createDataFrame([], frame.schema), 0)
+        return Staged(self.session.read.parquet(f"file://{folder}"), rows)
+
+    def clear_staging(self) -> None:
+        """Remove what was staged; nothing made from it can be read any more."""
+        shutil.rmtree(self._root / STAGING, ignore_errors=True)
+
+    def is_empty(self, frame: DataFrame) -> bool:
+        """True if a frame has no row; evaluates it as far as the first."""
+        return frame.limit(1).toArrow().num_rows == 0
 
     def restore(self, name: str, version: int) -> int:
         """Make a table's head hold what a version held; returns the head's version. The history stays."""

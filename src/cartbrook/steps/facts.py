@@ -39,9 +39,8 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     """Recompute the facts of the touched keys from all their live records; park, release, count and score."""
     resolved: list[_Resolved] = []
     for wave in _WAVES:
-        found = [part for domain in wave if (part := _resolve(lake, operation, domain)) is not None]
-        lake.tables.each([lambda part=part: _merge(lake, part) for part in found])  # type: ignore[misc]
-        resolved += found
+        parts = lake.tables.each([lambda domain=domain: _fact(lake, operation, domain) for domain in wave])  # type: ignore[misc]
+        resolved += [part for part in parts if part is not None]
     if resolved:
         _park(lake, operation, resolved)
     if operation.cause == "batch":
@@ -50,18 +49,28 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     return StepResult()
 
 
+def _fact(lake: Lake, operation: Operation, domain: str) -> _Resolved | None:
+    """Bring one fact table to what the live records say; None where nothing of it is touched."""
+    part = _resolve(lake, operation, domain)
+    if part is not None:
+        _merge(lake, part)
+    return part
+
+
 def _resolve(lake: Lake, operation: Operation, domain: str) -> _Resolved | None:
-    """The touched records of a domain with their parents; None where nothing is touched."""
+    """The touched records of a domain with their parents looked up."""
     contract = lake.contracts[domain]
     parents = {reference.parent: lake.tables.read(GOLD[reference.parent]) for reference in contract.references}
     records = _dated(lake.tables.read(f"silver.{domain}"), contract)
     touched = None
     if not operation.everything:
-        touched = _touched(lake, operation, contract, records)
-        if touched is None:
+        keys = _touched(lake, operation, contract, records)
+        if keys is None:
             return None
+        touched = lake.tables.stage(keys).frame
     records = within(records, touched, fact_key(contract))
-    return _Resolved(contract, resolve(records, contract, parents, lake.contracts), touched)
+    resolved = lake.tables.stage(resolve(records, contract, parents, lake.contracts)).frame
+    return _Resolved(contract, resolved, touched)
 
 
 def _touched(lake: Lake, operation: Operation, contract: Contract, records: DataFrame) -> DataFrame | None:
@@ -127,11 +136,12 @@ def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:
     touched = reduce(DataFrame.unionByName, (part.records.select(F.col("_record_id").alias("quarantine_id")) for part in resolved))
     known = lake.tables.read(QUARANTINE).where("status in ('parked', 'released')")
     by = operation.batch.batch_id if operation.batch else operation.cause
-    moved = movements(waiting, touched, known, by)
-    summary = moved.groupBy("domain", "batch_seq", F.col("record").isNull().alias("new")).count().toArrow().to_pylist()
-    if not summary:
+    staged = lake.tables.stage(movements(waiting, touched, known, by))
+    if staged.rows == 0:
         return
-    fresh = {domain: [row["batch_seq"] for row in summary if row["new"] and row["domain"] == domain] for domain in FACTS}
+    moved = staged.frame
+    new = moved.where("record is null").select("domain", "batch_seq").distinct().toArrow().to_pylist()
+    fresh = {domain: [row["batch_seq"] for row in new if row["domain"] == domain] for domain in FACTS}
     texts = [
         raw_texts(lake.tables.read(f"bronze.{domain}", where={"_batch_seq": seqs}), lake.contracts[domain])
         for domain, seqs in fresh.items()

@@ -38,4 +38,4 @@ def _touched(lake: Lake, operation: Operation, domain: str) -> DataFrame | None:
     slices = [lake.tables.read(silver, where=where)]
     if operation.was_live:
         slices.append(lake.tables.read(silver, operation.base.table_versions[silver], where))
-    return keys_of(*slices, key=lake.contracts[domain].key)
+    return lake.tables.stage(keys_of(*slices, key=lake.contracts[domain].key)).frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -12,7 +13,7 @@ from cartbrook.errors import BatchRejected
 from cartbrook.frames import scoring
 from cartbrook.frames.quality import active_rules, split
 from cartbrook.lake.lake import Lake
-from cartbrook.types import Batch, Operation, Split, StepResult
+from cartbrook.types import Batch, Operation, StepResult
 
 QUARANTINE = "ops.quarantine"
 
@@ -25,25 +26,28 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     """
     batch = operation.batch
     assert batch is not None
-    splits = {domain: _split(lake, batch, domain) for domain in batch.domains}
+    gone = [domain for domain in operation.domains if domain not in batch.domains]
     slice_ = {"_batch_seq": batch.batch_seq}
-    writes = [
-        lambda domain=domain, parts=parts: lake.tables.replace(f"silver.{domain}", parts.accepted, slice_)
-        for domain, parts in splits.items()
-    ]
-    gone = [domain for domain in operation.domains if domain not in splits]
-    writes += [lambda domain=domain: lake.tables.delete(f"silver.{domain}", slice_) for domain in gone]
-    rejected = reduce(DataFrame.unionByName, (parts.rejected for parts in splits.values()))
-    writes.append(lambda: lake.tables.replace(QUARANTINE, rejected, {"batch_seq": batch.batch_seq}))
-    lake.tables.each(writes)
+    tasks: list[Callable[[], DataFrame | None]] = [lambda domain=domain: _validate(lake, batch, domain) for domain in batch.domains]  # type: ignore[misc]
+    tasks += [lambda domain=domain: lake.tables.delete(f"silver.{domain}", slice_) for domain in gone]  # type: ignore[misc]
+    rejected = [part for part in lake.tables.each(tasks) if part is not None]
+    aside = {"batch_seq": batch.batch_seq}
+    if rejected:
+        lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside)
+    elif operation.was_live:
+        lake.tables.delete(QUARANTINE, aside)
     _gate(lake, batch)
     return StepResult(rows_in=batch.rows)
 
 
-def _split(lake: Lake, batch: Batch, domain: str) -> Split:
+def _validate(lake: Lake, batch: Batch, domain: str) -> DataFrame | None:
+    """Write the silver slice of a domain; returns its rejected records, None where there are none."""
     where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
     bronze = lake.tables.read(f"bronze.{domain}", where=where)
-    return split(bronze, lake.contracts[domain], batch, lake.settings.timezone)
+    parts = split(bronze, lake.contracts[domain], batch, lake.settings.timezone)
+    lake.tables.replace(f"silver.{domain}", parts.accepted, {"_batch_seq": batch.batch_seq})
+    rejected = lake.tables.stage(parts.rejected)
+    return rejected.frame if rejected.rows else None
 
 
 def _gate(lake: Lake, batch: Batch) -> None:

@@ -26,8 +26,8 @@ REVENUE = {"pending", "confirmed", "processing", "shipped", "delivered", "comple
 _KINDS = {"s": pa.string(), "d": pa.date32(), "m": pa.decimal128(18, 2), "b": pa.bool_(), "n": pa.int64(), "v": pa.int32()}
 _COLUMNS = {
     "fact_orders": (
-        "order_id s, line n, customer_id s, product_id s, order_date d, order_amount m, currency s, order_status s, is_revenue b, "
-        "category s, season s, margin M, margin_source s"
+        "order_id s, line n, customer_id s, product_id s, order_date d, order_amount m, currency s, order_status s, "
+        "is_revenue b, category s, season s, margin M, margin_source s"
     ),
     "dim_customer": "customer_id s, customer_tier s, date_of_birth d, is_current b, version v",
     "dim_product": "product_id s, product_name s, category s, price m, currency s, discontinued b, is_current b, version v",

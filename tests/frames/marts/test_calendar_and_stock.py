@@ -63,14 +63,14 @@ def test_newest_snapshot_of_each_stock(mart):
     rows = mart(
         "inventory_health",
         fact_inventory=[
-            {"batch_date": "2025-01-16", "stock_quantity": 7, "reserved_quantity": 1, "available_quantity": 6, "reorder_level": None},
+            {"batch_date": "2025-01-16", "stock_quantity": 7, "available_quantity": 6, "reorder_level": None},
             {"batch_date": "2025-01-15"},
             {"warehouse_id": "W2", "batch_date": "2025-01-14"},
         ],
     )
     names = ("batch_date", "stock", "reserved", "available", "reorder_level", "stock_status")
     assert values(rows, *names) == {
-        ("P1", "W1"): (dt.date(2025, 1, 16), 7, 1, 6, None, "In Stock"),
+        ("P1", "W1"): (dt.date(2025, 1, 16), 7, 2, 6, None, "In Stock"),
         ("P1", "W2"): (dt.date(2025, 1, 14), 12, 2, 10, 4, "In Stock"),
     }
 
@@ -136,12 +136,13 @@ def test_shipping_performance(mart):
 )
 def test_delivered(mart, status, actual, delivered):
     """Delivered is the status delivered, or an unknown or missing one with an actual delivery not after as_of."""
-    rows = mart("shipping_performance", fact_shipping=[{"shipping_id": "1", "shipping_status": status, "actual_delivery": actual}])
+    shipment = {"shipping_id": "1", "shipping_status": status, "actual_delivery": actual}
+    rows = mart("shipping_performance", fact_shipping=[shipment])
     assert rows["UPS", "Ground", "W1", "USD"]["delivered"] == delivered
 
 
 def test_shipping_groups(mart):
-    """Carrier, service, warehouse and currency are each in the grain, `unknown` where they are missing; nothing on time is no share."""
+    """Carrier, service, warehouse and currency are each in the grain, `unknown` where missing; nothing delivered has no share."""
     missing = [{"shipping_id": name, name: None} for name in ("carrier", "service_type", "origin_warehouse")]
     abroad = {"shipping_id": "x", "currency": "EUR", "shipping_status": "lost"}
     rows = mart("shipping_performance", fact_shipping=[{"shipping_id": "1"}, abroad, *missing])

@@ -124,7 +124,7 @@ def test_only_current_members_count(mart):
     ids=["inside", "day 30", "before and inside", "twice inside", "first abroad", "first cancelled", "now cancelled", "future"],
 )
 def test_new_and_returning_customers(mart, orders, new, returning):
-    """Buyers after as_of - 30 days are new if their first revenue order ever, in any currency, is after it too, else returning."""
+    """Buyers after as_of - 30 days are new if their first revenue order ever, in any currency, is so too, else returning."""
     rows = [
         {"order_id": str(n), "order_date": date, "order_status": status, "currency": currency}
         for n, (date, status, currency) in enumerate(orders)
@@ -176,7 +176,5 @@ def test_margin_source_of_several_is_mixed(mart):
 )
 def test_reporting_currency(gold, orders, currency):
     """It is the currency with most distinct orders of any status, ties alphabetical; none without orders."""
-    rows = [
-        {"order_id": order, "line": n, "currency": code, "order_status": "failed"} for n, (order, code) in enumerate(orders)
-    ]
+    rows = [{"order_id": order, "line": n, "currency": code, "order_status": "failed"} for n, (order, code) in enumerate(orders)]
     assert reporting_currency(gold.table("fact_orders", rows)).toArrow().to_pydict() == {"currency": currency}

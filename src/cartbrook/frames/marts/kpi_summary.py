@@ -25,6 +25,7 @@ def kpi_summary(tables: Tables, context: MartContext) -> DataFrame:
     orders = tables["fact_orders"]
     by_currency = (
         totals(orders, "currency")
+        .drop("margin")  # comes with its source
         .join(_buyers(orders, context), "currency", "left")
         .join(distinct(orders, ("currency",), "product_id", "products_sold"), "currency", "left")
     )
@@ -47,18 +48,28 @@ def _members(dimension: DataFrame, name: str) -> DataFrame:
 
 
 def _buyers(orders: DataFrame, context: MartContext) -> DataFrame:
+    """By currency: the buyers and the margin of what they bought; summed here as there are far fewer buyers than orders."""
     buyers = (
         orders.where("is_revenue")
         .groupBy("currency", "customer_id")
-        .agg(F.min("order_date").alias("_first"), F.max("order_date").alias("_last"))
+        .agg(
+            F.min("order_date").alias("_first"),
+            F.max("order_date").alias("_last"),
+            F.sum("margin").alias("_margin"),
+            F.min("margin_source").alias("_least"),
+            F.max("margin_source").alias("_greatest"),
+        )
         .withColumn("_first_ever", F.min("_first").over(Window.partitionBy("customer_id")))
     )
     since = context.days_ago(RECENT_DAYS)
     recent = F.col("_last") > since
+    least, greatest = F.min("_least"), F.max("_greatest")
     return buyers.groupBy("currency").agg(
         F.count(F.lit(1)).alias("buying_customers"),
         F.count(F.when(recent & (F.col("_first_ever") > since), 1)).alias("new_customers"),
         F.count(F.when(recent & (F.col("_first_ever") <= since), 1)).alias("returning_customers"),
+        F.sum("_margin").alias("margin"),
+        F.when(least != greatest, F.lit("mixed")).otherwise(least).alias("margin_source"),
     )
 
 

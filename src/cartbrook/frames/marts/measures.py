@@ -15,7 +15,6 @@ UNKNOWN = "unknown"
 RECENT_DAYS = 30
 """Orders after as_of - 30 days are recent: they make customers new or returning."""
 
-_MIXED = "mixed"
 _RETURNED = ("returned", "refunded")
 _COUNTS = ("orders", "revenue_orders", "revenue")
 
@@ -27,7 +26,10 @@ def reporting_currency(orders: DataFrame) -> DataFrame:
 
 
 def totals(orders: DataFrame, *grain: str) -> DataFrame:
-    """Totals of orders. Lines of one order count as one order, and are added up first: counting distinct ids would be slow.
+    """Totals of orders; the lines of one order count as one order.
+
+    Lines are added up by order first: counting distinct ids beside sums would be slow. What a mart leaves unused, the engine
+    does not compute.
 
     Args:
         orders: Rows of fact_orders.
@@ -35,8 +37,7 @@ def totals(orders: DataFrame, *grain: str) -> DataFrame:
 
     Returns:
         One row per grain that has an order of any status: the grain; orders (any status), cancelled_orders, returned_orders; and
-        of revenue orders: revenue_orders, revenue (0 without any), margin and margin_source (NULL without any), first_order_date,
-        last_order_date.
+        of revenue orders: revenue_orders, revenue (0 without any), margin, first_order_date, last_order_date (NULL without any).
     """
     is_revenue = F.col("is_revenue")
 
@@ -49,12 +50,9 @@ def totals(orders: DataFrame, *grain: str) -> DataFrame:
         _any(F.col("order_status").isin(*_RETURNED)).alias("_returned"),
         F.sum(of_revenue("order_amount")).alias("_amount"),
         F.sum(of_revenue("margin")).alias("_margin"),
-        F.min(of_revenue("margin_source")).alias("_least_source"),
-        F.max(of_revenue("margin_source")).alias("_greatest_source"),
         F.min(of_revenue("order_date")).alias("_first"),
         F.max(of_revenue("order_date")).alias("_last"),
     )
-    least, greatest = F.min("_least_source"), F.max("_greatest_source")
     return by_order.groupBy(*grain).agg(
         F.count(F.lit(1)).alias("orders"),
         F.sum("_revenue").alias("revenue_orders"),
@@ -62,7 +60,6 @@ def totals(orders: DataFrame, *grain: str) -> DataFrame:
         F.sum("_returned").alias("returned_orders"),
         F.coalesce(F.sum("_amount"), F.lit(0)).alias("revenue"),
         F.sum("_margin").alias("margin"),
-        F.when(least == greatest, least).when(least.isNotNull(), F.lit(_MIXED)).alias("margin_source"),
         F.min("_first").alias("first_order_date"),
         F.max("_last").alias("last_order_date"),
     )
