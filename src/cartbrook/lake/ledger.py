@@ -193,7 +193,7 @@ class Ledger:
         return [{**row, "table_versions": dict(row["table_versions"] or ()), "recorded_at": _plain(row["recorded_at"])} for row in rows]
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
-        self._tables.append(name, self._tables.rows(_columns(rows), SCHEMAS[name]))
+        self._tables.record(name, _columns(rows))
         self._tables.forget_written()
 
 

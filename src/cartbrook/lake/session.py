@@ -62,6 +62,8 @@ def open_engine(name: str = "sail", master: str = "local[*]") -> Engine:
     engine = _open_spark(master) if name == "spark" else _open_sail()
     session = engine.session
     session.conf.set("spark.sql.session.timeZone", "UTC")
+    # Else PySpark walks the stack and looks for IPython at every column made: a quarter of a small batch.
+    session.conf.set("spark.python.sql.dataFrameDebugging.enabled", "false")
     return engine
 
 

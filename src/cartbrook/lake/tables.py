@@ -8,6 +8,7 @@ the writer itself, and literals come from `literal` alone.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import shutil
 import threading
@@ -29,6 +30,7 @@ from cartbrook.lake.session import Session
 
 STAGING = "_staging"
 
+_COMMIT = re.compile(r"[0-9]{20}\.json")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -110,7 +112,8 @@ class Tables:
 
     def version(self, name: str) -> int:
         """The version of a table's head."""
-        return DeltaTable(str(self._root / name.replace(".", "/")), without_files=True).version()
+        log = self._root / name.replace(".", "/") / "_delta_log"
+        return max(int(entry.name[:20]) for entry in os.scandir(log) if _COMMIT.fullmatch(entry.name))
 
     def heads(self, names: Iterable[str]) -> dict[str, int]:
         """The head versions of several tables."""
@@ -129,24 +132,30 @@ class Tables:
         self._conform(name, rows).write.format("delta").mode("append").save(self._location(name))
         self._note(name)
 
+    def record(self, name: str, columns: Mapping[str, Sequence[object]]) -> None:
+        """Add rows of Python values, see `rows`."""
+        self.rows(columns, self._schemas[name]).write.format("delta").mode("append").save(self._location(name))
+        self._note(name)
+
     def overwrite(self, name: str, rows: DataFrame) -> None:
         """Put rows in the place of all there are."""
         self._conform(name, rows).write.format("delta").mode("overwrite").save(self._location(name))
         self._note(name)
 
-    def replace(self, name: str, rows: DataFrame, where: Mapping[str, int]) -> None:
+    def replace(self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True) -> None:
         """Put rows in the place of one slice.
 
         Args:
             rows: The new content. The slice columns are set here, so that no row can lie outside of it.
             where: Slice columns and their integers.
+            held: False where the slice is known to be empty, which saves a look.
         """
         inside = self._conform(
             name, rows.withColumns({column: F.lit(value).cast("int") for column, value in where.items()})
         )
         # Sail's replaceWhere fails on tables with an array column. Two commits do: nobody reads between them, since bronze belongs to
         # the batch that is running and all others are read at their published versions.
-        if not self.is_empty(self.read(name, where=where)):
+        if held and not self.is_empty(self.read(name, where=where)):
             self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {_predicate(where)}").collect()
         inside.write.format("delta").mode("append").save(self._location(name))
         self._note(name)

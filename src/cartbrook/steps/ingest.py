@@ -16,16 +16,17 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     """Write the bronze slice of every delivered domain."""
     batch = operation.batch
     assert batch is not None
-    lake.tables.each([lambda domain=domain: _ingest(lake, batch, domain) for domain in batch.domains])  # type: ignore[misc]
+    lake.tables.each([lambda domain=domain: _ingest(lake, operation, batch, domain) for domain in batch.domains])  # type: ignore[misc]
     return StepResult(rows_in=batch.rows, rows_out=batch.rows)
 
 
-def _ingest(lake: Lake, batch: Batch, domain: str) -> None:
+def _ingest(lake: Lake, operation: Operation, batch: Batch, domain: str) -> None:
     files = [file for file in batch.files if file.domain == domain]
     limits = Limits(max_file_bytes=lake.settings.max_file_bytes, max_field_bytes=lake.settings.max_field_bytes)
     delivered = read_files(lake.tables.session, files, lake.contracts[domain].names, limits)
     rows = _identified(delivered, batch, files).withColumn("_batch_id", F.lit(batch.batch_id))
-    lake.tables.replace(f"bronze.{domain}", rows, {"_batch_seq": batch.batch_seq, "_revision": batch.revision})
+    where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
+    lake.tables.replace(f"bronze.{domain}", rows, where, held=operation.attempt > 1)
 
 
 def _identified(delivered: DataFrame, batch: Batch, files: list[SourceFile]) -> DataFrame:

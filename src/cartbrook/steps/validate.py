@@ -28,24 +28,27 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     assert batch is not None
     gone = [domain for domain in operation.domains if domain not in batch.domains]
     slice_ = {"_batch_seq": batch.batch_seq}
-    tasks: list[Callable[[], DataFrame | None]] = [lambda domain=domain: _validate(lake, batch, domain) for domain in batch.domains]  # type: ignore[misc]
+    tasks: list[Callable[[], DataFrame | None]] = [lambda domain=domain: _validate(lake, operation, batch, domain) for domain in batch.domains]  # type: ignore[misc]
     tasks += [lambda domain=domain: lake.tables.delete(f"silver.{domain}", slice_) for domain in gone]  # type: ignore[misc]
     rejected = [part for part in lake.tables.each(tasks) if part is not None]
     aside = {"batch_seq": batch.batch_seq}
     if rejected:
-        lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside)
+        lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside, held=operation.was_live)
     elif operation.was_live:
         lake.tables.delete(QUARANTINE, aside)
     _gate(lake, batch)
     return StepResult(rows_in=batch.rows)
 
 
-def _validate(lake: Lake, batch: Batch, domain: str) -> DataFrame | None:
+def _validate(lake: Lake, operation: Operation, batch: Batch, domain: str) -> DataFrame | None:
     """Write the silver slice of a domain; returns its rejected records, None where there are none."""
     where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
     bronze = lake.tables.read(f"bronze.{domain}", where=where)
     parts = split(bronze, lake.contracts[domain], batch, lake.settings.timezone)
-    lake.tables.replace(f"silver.{domain}", parts.accepted, {"_batch_seq": batch.batch_seq})
+    slice_ = {"_batch_seq": batch.batch_seq}
+    lake.tables.replace(f"silver.{domain}", parts.accepted, slice_, held=operation.was_live)
+    if lake.tables.read(f"silver.{domain}", where=slice_).count() == sum(f.rows for f in batch.files if f.domain == domain):
+        return None  # all were accepted; the rejected need not be looked for
     rejected = lake.tables.stage(parts.rejected)
     return rejected.frame if rejected.rows else None
 
