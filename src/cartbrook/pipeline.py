@@ -15,6 +15,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pyspark.sql.types import StructType
+
 from cartbrook.config import Settings, load_settings
 from cartbrook.contracts.load import load_contracts, logic_facts, rules_hash
 from cartbrook.contracts.model import Contracts
@@ -93,9 +95,9 @@ def open_lake(
         yield lake
 
 
-def schemas(contracts: Contracts) -> dict[str, object]:
+def schemas(contracts: Contracts) -> dict[str, StructType]:
     """The schemas of all tables but the ledger's, by name."""
-    tables: dict[str, object] = {}
+    tables: dict[str, StructType] = {}
     for contract in contracts.values():
         tables |= record_tables(contract)
     tables |= {f"gold.{mart.name}": struct(mart.schema) for mart in MARTS}
@@ -174,7 +176,9 @@ def undo(lake: Lake, batch_id: str) -> Outcome:
         _require_logic(lake, base)
         live = base.live_of(batch_id)
         if live is None:
-            raise BatchNotFound(f"{batch_id} is not published, so there is nothing to undo.", hint="`cartbrook batches` lists them.")
+            raise BatchNotFound(
+                f"{batch_id} is not published, so there is nothing to undo.", hint="`cartbrook batches` lists them."
+            )
         started = time.perf_counter()
         operation = _operation(lake, "undo", base, _live_batch(lake, live.batch_id, live.revision))
         _carry(lake, operation, UNDO)
@@ -351,7 +355,10 @@ def _failed(lake: Lake, operation: Operation, error: Exception) -> Outcome:
     rows = [row for row in lake.ledger.batches(batch.batch_id) if row.revision == batch.revision]
     message = _explained(error)
     lake.ledger.save(
-        [dataclasses.replace(row, status="failed", attempt=operation.attempt, finished_at=utc_now(), error=message) for row in rows]
+        [
+            dataclasses.replace(row, status="failed", attempt=operation.attempt, finished_at=utc_now(), error=message)
+            for row in rows
+        ]
     )
     return Outcome(batch.batch_id, "failed", message, batch.revision)
 

@@ -7,10 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,16 +272,3 @@ class StepResult:
 
     rows_in: int | None = None
     rows_out: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Records that satisfy a contract, and those that do not.
-
-    Attributes:
-        accepted: Typed records (the columns of a silver table).
-        rejected: The others with the rules they broke (the columns of ops.quarantine).
-    """
-
-    accepted: DataFrame
-    rejected: DataFrame

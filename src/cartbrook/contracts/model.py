@@ -61,10 +61,10 @@ class Rule:
 
     Attributes:
         name: Unique in its domain, e.g. ``order_amount_type``.
-        check: required, type, enumeration, pattern, expect (an SQL condition), unique, reference, or structure (the line itself).
+        check: required, type, enumeration, pattern, expect (an SQL condition), unique, reference, or structure (the line).
         column: The column it judges, or None for a rule over several.
-        expect: For check ``expect``: the SQL condition a good record fulfils; NULL passes. Scope LAKE may also name the columns of
-            the context (see `load.CONTEXT`), e.g. ``product.price``.
+        expect: For check ``expect``: the SQL condition a good record fulfils; NULL passes. Scope LAKE may also name the
+            columns of the context (see `load.CONTEXT`), e.g. ``product.price``.
         pattern: For check ``pattern``: a regular expression the whole value must match.
         switch: Name of the trigger's `data_quality_checks` switch that turns it off, or None if it always runs.
         needs: Domains a rule of scope LAKE looks at beside its own; without any record of them it is not evaluated.

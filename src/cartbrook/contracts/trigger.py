@@ -139,7 +139,8 @@ def _files(expected: Any, declared: Any, name: str) -> tuple[ExpectedFile, ...]:
     if not isinstance(expected, list) or not expected or not all(isinstance(entry, str) for entry in expected):
         raise _refused(name, "no_files", "expected_files must be a list of file names")
     if declared is not None and (
-        not isinstance(declared, list) or not all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in declared)
+        not isinstance(declared, list)
+        or not all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in declared)
     ):
         raise _refused(name, "bad_manifest", "files must be a list of objects with a name")
     details: dict[str, Mapping[str, Any]] = {entry["name"]: entry for entry in declared or ()}

@@ -16,8 +16,10 @@ _BEFORE = F.lit("1800-01-01 00:00:00")
 _AFTER = F.lit("2200-01-01 00:00:00")
 
 
-def bind(records: DataFrame, dimension: DataFrame, parent: Contract, columns: Sequence[str], event_time: Column) -> DataFrame:
-    """Add the version each record belongs to: the last that starts at or before its event time, even a closed one, else the first.
+def bind(
+    records: DataFrame, dimension: DataFrame, parent: Contract, columns: Sequence[str], event_time: Column
+) -> DataFrame:
+    """Add the version each record belongs to: the last that starts by its event time, even a closed one, else the first.
 
     Args:
         records: Rows with the reference `columns`.
@@ -47,7 +49,7 @@ def bind(records: DataFrame, dimension: DataFrame, parent: Contract, columns: Se
 
 
 def moved_keys(before: DataFrame, after: DataFrame, contract: Contract) -> DataFrame:
-    """Keys of a dimension that appeared, vanished, were cut anew or changed in a tracked column: their facts must be bound again."""
+    """Keys of a dimension that appeared, vanished, were cut anew or changed in a tracked column: their facts are bound again."""
     key = surrogate_key(contract.domain)
 
     def fingerprints(frame: DataFrame, name: str) -> DataFrame:
@@ -55,5 +57,3 @@ def moved_keys(before: DataFrame, after: DataFrame, contract: Contract) -> DataF
 
     both = fingerprints(after, "_new").join(fingerprints(before, "_old"), [*contract.key, key], "full_outer")
     return both.where(~F.col("_new").eqNullSafe(F.col("_old"))).select(*contract.key).distinct()
-
-

@@ -36,7 +36,9 @@ def entries(bronze: DataFrame, silver: DataFrame, quarantine: DataFrame, contrac
     live = silver.join(waiting.withColumn("_waits", F.lit(True)), "_record_id", "left")
     state = F.when(F.col("_waits"), F.lit(PARKED)).otherwise(F.lit(ACCEPTED))
     accepted = live.select("_batch_seq", "_record_id", state.alias("state"), held.alias("booked"))
-    copies = silver.select("_batch_seq", F.explode("_copies").alias("_record_id"), F.lit(DUPLICATE).alias("state"), held.alias("booked"))
+    copies = silver.select(
+        "_batch_seq", F.explode("_copies").alias("_record_id"), F.lit(DUPLICATE).alias("state"), held.alias("booked")
+    )
     set_aside = quarantine.where(~F.col("status").isin(PARKED, "released"))
     outcome = F.when(F.col("status") == OPEN, F.lit(QUARANTINED)).otherwise(F.col("status"))
     aside = set_aside.select(

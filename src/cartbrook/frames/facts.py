@@ -36,8 +36,8 @@ def resolve(records: DataFrame, contract: Contract, parents: Mapping[str, DataFr
         parents: For each parent domain its gold table (a dimension, or fact_orders).
 
     Returns:
-        The records with `_missing` (names of the reference rules broken: such a record is parked) and, for each dimension, a struct
-        column of the bound version (customer, product). A record that deletes its key needs no parent.
+        The records with `_missing` (names of the reference rules broken: such a record is parked) and, for each dimension, a
+        struct column of the bound version (customer, product). A record that deletes its key needs no parent.
     """
     event = F.coalesce(F.col(contract.event_time or "_batch_date").cast("timestamp"), F.col("_batch_date").cast("timestamp"))
     bound = records

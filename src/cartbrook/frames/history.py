@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract
@@ -15,7 +15,7 @@ def history(records: DataFrame, contract: Contract) -> DataFrame:
     """The versions of every key.
 
     One event per key and effective time (the greatest record of the one order). Successive events with equal tracked columns are
-    one run, successive deletes likewise; a run of upserts is a version that ends where the next run begins, a run of deletes is a gap.
+    one run, successive deletes likewise. A run of upserts is a version that ends where the next run begins, one of deletes a gap.
     A version carries the values of its last event, so untracked columns are up to date and a closed version keeps its own.
 
     Args:
@@ -49,10 +49,10 @@ def history(records: DataFrame, contract: Contract) -> DataFrame:
     )
 
 
-def tracked_fingerprint(contract: Contract) -> F.Column:
+def tracked_fingerprint(contract: Contract) -> Column:
     """One text that is equal exactly where all tracked columns are (NULL equals NULL)."""
     return fingerprint(*(canonical(contract.column(name)) for name in contract.tracked))
 
 
-def _surrogate(contract: Contract) -> F.Column:
+def _surrogate(contract: Contract) -> Column:
     return fingerprint(*(canonical(contract.column(name)) for name in contract.key), iso_timestamp(F.col("effective_date")))

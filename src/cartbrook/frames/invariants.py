@@ -17,8 +17,8 @@ from cartbrook.frames.schema import fact_key, surrogate_key
 def broken_versions(dimension: DataFrame, contract: Contract) -> DataFrame:
     """Versions that break an invariant of SCD Type 2: `problem` and its number of `rows`.
 
-    No overlap per key; one open version at most; start < end; is_current exactly where the end is open; successive versions differ
-    in a tracked column or have a gap between; surrogate keys are unique; versions count from 1.
+    No overlap per key; one open version at most; start < end; is_current exactly where the end is open; successive versions
+    differ in a tracked column or have a gap between; surrogate keys are unique; versions count from 1.
     """
     by_key = Window.partitionBy(*contract.key).orderBy("effective_date")
     seen = dimension.select(
@@ -36,12 +36,17 @@ def broken_versions(dimension: DataFrame, contract: Contract) -> DataFrame:
     problem = (
         F.when(later & (F.col("_end").isNull() | (F.col("_end") > F.col("effective_date"))), F.lit("overlap"))
         .when(F.col("effective_date") >= F.col("expiry_date"), F.lit("end before they start"))
-        .when(~F.col("is_current").eqNullSafe(F.col("expiry_date").isNull()), F.lit("are current and closed, or open and not current"))
+        .when(
+            ~F.col("is_current").eqNullSafe(F.col("expiry_date").isNull()),
+            F.lit("are current and closed, or open and not current"),
+        )
         .when(later & (F.col("_end") == F.col("effective_date")) & (F.col("_before") == F.col("_state")), F.lit("do not differ"))
         .when(F.col("version") != F.col("_number"), F.lit("are numbered wrongly"))
         .when(F.col("_same") > 1, F.lit("share a surrogate key"))
     )
-    return seen.select(problem.alias("problem")).where("problem is not null").groupBy("problem").agg(F.count(F.lit(1)).alias("rows"))
+    return (
+        seen.select(problem.alias("problem")).where("problem is not null").groupBy("problem").agg(F.count(F.lit(1)).alias("rows"))
+    )
 
 
 def uncovered(silver: DataFrame, dimension: DataFrame, contract: Contract) -> DataFrame:
@@ -76,7 +81,9 @@ def unbound(
     wanted = won.select(
         F.col("_record_id").alias("record_id"), *(F.col(f"{name.removesuffix('_sk')}.{name}").alias(f"_{name}") for name in kept)
     )
-    both = fact.select("record_id", *kept, F.lit(True).alias("_is")).join(wanted.withColumn("_due", F.lit(True)), "record_id", "full_outer")
+    both = fact.select("record_id", *kept, F.lit(True).alias("_is")).join(
+        wanted.withColumn("_due", F.lit(True)), "record_id", "full_outer"
+    )
     wrong = F.col("_is").isNull() | F.col("_due").isNull()
     for name in kept:
         wrong = wrong | ~F.col(name).eqNullSafe(F.col(f"_{name}"))

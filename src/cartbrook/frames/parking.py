@@ -1,4 +1,4 @@
-"""Parked is derived, never decided: a record whose parent is unknown waits in ops.quarantine and is released when the parent comes."""
+"""Parked is derived, never decided: a record whose parent is unknown waits in ops.quarantine until the parent comes."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def movements(waiting: DataFrame, touched: DataFrame, quarantine: DataFrame, res
         Rows of ops.quarantine to upsert; `record` is NULL where the table has no row yet and the raw text must be fetched.
     """
     names = struct(QUARANTINE).names
-    known = quarantine.select(
-        "quarantine_id", "record", F.col("status").alias("_old_status"), F.col("rules").alias("_old_rules")
-    )
+    known = quarantine.select("quarantine_id", "record", F.col("status").alias("_old_status"), F.col("rules").alias("_old_rules"))
     begun = waiting.join(known, "quarantine_id", "left").where(
         f"_old_status is null or _old_status <> '{PARKED}' or not (_old_rules <=> rules)"
     )
@@ -69,5 +67,3 @@ def movements(waiting: DataFrame, touched: DataFrame, quarantine: DataFrame, res
 def raw_texts(bronze: DataFrame, contract: Contract) -> DataFrame:
     """`quarantine_id` and `record` (the raw text as JSON) of bronze rows."""
     return bronze.select(F.col("_record_id").alias("quarantine_id"), raw_record(contract).alias("record"))
-
-

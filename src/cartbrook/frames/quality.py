@@ -6,6 +6,7 @@ A rule that evaluates to NULL passes; nullability is a rule of its own; where a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -14,11 +15,24 @@ from cartbrook.contracts.model import Action, Contract, Rule, Scope, Severity
 from cartbrook.frames.casting import UNKNOWN, cast, clean, record_hash
 from cartbrook.frames.order import greatest_first
 from cartbrook.frames.schema import QUARANTINE, SILVER_LINEAGE, struct
-from cartbrook.types import Batch, Split
+from cartbrook.types import Batch
 
 OPEN = "open"
 PARKED = "parked"
 RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Records that satisfy a contract, and those that do not.
+
+    Attributes:
+        accepted: Typed records (the columns of a silver table).
+        rejected: The others with the rules they broke (the columns of ops.quarantine).
+    """
+
+    accepted: DataFrame
+    rejected: DataFrame
 
 
 def split(records: DataFrame, contract: Contract, batch: Batch, timezone: str = "UTC") -> Split:
@@ -87,7 +101,7 @@ def readable_currency(contract: Contract) -> Column:
 
 
 def raw_record(contract: Contract) -> Column:
-    """A bronze row as the JSON object it was delivered as: header to text, empty fields included; ``{"_raw": line}`` if ragged."""
+    """A bronze row as the JSON it was delivered as: header to text, empty fields included; ``{"_raw": line}`` if ragged."""
     pairs = [part for name in contract.names for part in (F.lit(name), F.coalesce(F.col(name), F.lit("")))]
     known = F.to_json(F.create_map(*pairs))
     both = F.concat(F.regexp_replace(known, r"\}$", ","), F.regexp_replace(F.col("_rescued"), r"^\{", ""))
@@ -225,4 +239,3 @@ def _quarantine_rows(rejected: DataFrame, contract: Contract) -> DataFrame:
         F.lit(None).cast("string").alias("resolved_by"),
         F.when(lost, F.col("_copies")).alias("copies"),
     ).select(*struct(QUARANTINE).names)
-

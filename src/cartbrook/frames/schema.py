@@ -24,7 +24,7 @@ BRONZE_LINEAGE = (
     "_record_id string, _batch_seq int, _batch_id string, _revision int, _source_file string, _source_line bigint, "
     "_rescued string, _raw string, _defect string"
 )
-"""Beside the contract's columns as text: where a record came from, extra columns as JSON, and the text of a line that is no record."""
+"""Beside the columns as text: where a record came from, extra columns as JSON, the text of a line that is no record."""
 
 SILVER_LINEAGE = (
     "_record_id string, _batch_seq int, _batch_id string, _revision int, _batch_date date, _trigger_timestamp timestamp, "
@@ -96,7 +96,8 @@ def dimension(contract: Contract) -> T.StructType:
     """A version table: attributes, validity, version number and surrogate key."""
     kept = [field for field in typed_columns(contract).fields if field.name in attributes(contract)]
     validity = struct(
-        f"effective_date timestamp, expiry_date timestamp, is_current boolean, version int, {surrogate_key(contract.domain)} string"
+        "effective_date timestamp, expiry_date timestamp, is_current boolean, version int, "
+        f"{surrogate_key(contract.domain)} string"
     )
     return T.StructType([*kept, *validity.fields])
 

@@ -93,7 +93,9 @@ def lake_counts(context: DataFrame, rules: Sequence[Rule], contract: Contract) -
                 F.coalesce(F.sum(F.when(broken, amount)), F.lit(0)).cast(_MONEY).alias("amount"),
             )
         )
-    return context.agg(F.array(*parts).alias("_parts")).select(F.explode("_parts").alias("_part")).select("_part.*").select(*_COUNTS)
+    return (
+        context.agg(F.array(*parts).alias("_parts")).select(F.explode("_parts").alias("_part")).select("_part.*").select(*_COUNTS)
+    )
 
 
 def order_context(orders: DataFrame, dim_customer: DataFrame, dim_product: DataFrame, shipping: DataFrame) -> DataFrame:

@@ -1,4 +1,4 @@
-"""The file side of receiving a batch: finding delivered files, waiting for them, claiming them, and setting refused ones aside."""
+"""The file side of receiving a batch: finding delivered files, waiting for them, claiming them, setting refused ones aside."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def find(places: Places, trigger: Trigger, claimed: Path) -> Found:
         folders = (claimed, places.landing / trigger.trigger_id, places.landing / file.domain, places.landing)
         path = next((folder / file.name for folder in folders if os.path.lexists(folder / file.name)), None)
         if path is not None and (path.is_symlink() or not path.is_file()):
-            raise TriggerRefused("unsafe_file", f"{file.name}: this is a link or no plain file.", hint="Put the file itself there.")
+            raise TriggerRefused(
+                "unsafe_file", f"{file.name}: this is a link or no plain file.", hint="Put the file itself there."
+            )
         result.append((file, path))
     return Found(tuple(result))
 
@@ -76,11 +78,21 @@ def claim(places: Places, trigger_path: Path, trigger: Trigger, found: Found, fo
     folder.mkdir(parents=True, exist_ok=True)
     for file, path in found.files:
         if path is not None and path.parent != folder:
-            os.replace(path, folder / file.name)
-    os.replace(trigger_path, folder / TRIGGER_NAME)
+            path.replace(folder / file.name)
+    trigger_path.replace(folder / TRIGGER_NAME)
     handed_in = places.landing / trigger.trigger_id
     if handed_in.is_dir() and not any(handed_in.iterdir()):
         handed_in.rmdir()
+
+
+def give_back(places: Places, trigger: Trigger, folder: Path) -> None:
+    """Move a claim's files and trigger back to landing, where they can be put right."""
+    handed_in = places.landing / trigger.trigger_id
+    handed_in.mkdir(parents=True, exist_ok=True)
+    for file in trigger.files:
+        (folder / file.name).replace(handed_in / file.name)
+    (folder / TRIGGER_NAME).replace(places.triggers / f"{trigger.trigger_id}.json")
+    _remove_empty(folder, places.work)
 
 
 def submit(places: Places, trigger_path: Path, trigger: Trigger) -> Path:
@@ -109,7 +121,9 @@ def submit(places: Places, trigger_path: Path, trigger: Trigger) -> Path:
     return target
 
 
-def refuse(places: Places, name: str, files: Iterable[Path], error: CartbrookError, details: dict[str, object] | None = None) -> Path:
+def refuse(
+    places: Places, name: str, files: Iterable[Path], error: CartbrookError, details: dict[str, object] | None = None
+) -> Path:
     """Set files aside under rejected/<name>/ with reason.json. A folder of that name gets a number."""
     folder = _free(places.rejected / name)
     folder.mkdir(parents=True)
@@ -156,7 +170,7 @@ def _remove_empty(folder: Path, stop: Path) -> None:
 def _copy_whole(source: Path, target: Path) -> None:
     part = target.with_name(f".{target.name}.part")
     shutil.copyfile(source, part)
-    os.replace(part, target)
+    part.replace(target)
 
 
 def _free(folder: Path) -> Path:

@@ -99,7 +99,7 @@ class Lake:
     def create(self) -> None:
         """Create every table and publication 0; goes on where an interrupted call stopped."""
         names = [*SCHEMAS, *self.tables_all()]
-        self.tables.each([lambda name=name: self.tables.create(name) for name in names])  # type: ignore[misc]
+        self.tables.each(self.tables.create, names)
         if self.tables.version("ops.publications") == 0:
             self.ledger.publish(
                 Publication(0, "init", None, None, None, (), self.tables.heads(self.pinned), self.rules_hash, self.logic_hash)

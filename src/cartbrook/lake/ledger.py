@@ -186,11 +186,12 @@ class Ledger:
 
     def steps(self, batch_id: str, revision: int) -> list[dict[str, Any]]:
         """What the steps of a batch did, oldest first."""
-        table = self._tables.read(STEP_RUNS).where(
-            (F.lower("batch_id") == batch_id.lower()) & (F.col("revision") == revision)
-        )
+        table = self._tables.read(STEP_RUNS).where((F.lower("batch_id") == batch_id.lower()) & (F.col("revision") == revision))
         rows = table.orderBy("recorded_at").toArrow().to_pylist()
-        return [{**row, "table_versions": dict(row["table_versions"] or ()), "recorded_at": _plain(row["recorded_at"])} for row in rows]
+        return [
+            {**row, "table_versions": dict(row["table_versions"] or ()), "recorded_at": _plain(row["recorded_at"])}
+            for row in rows
+        ]
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
         self._tables.record(name, _columns(rows))

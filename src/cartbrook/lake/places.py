@@ -90,7 +90,7 @@ class PlainPath:
     """A path of plain ASCII to a folder, for engines.
 
     Sail splits a table whose path holds a blank or an umlaut over two folders (log in ``My%20Shop``, data in ``My%2520Shop``),
-    without a word. Such a folder is reached by a link in a private temporary folder instead; paths inside Delta logs are relative.
+    without a word. Such a folder is reached by a link in a private temporary folder; paths inside Delta logs are relative.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -103,7 +103,9 @@ class PlainPath:
                     break
                 private.rmdir()
             else:
-                raise WorkspaceError(f"No plain temporary folder to reach {folder} by.", hint="Set TMPDIR to a path of ASCII letters.")
+                raise WorkspaceError(
+                    f"No plain temporary folder to reach {folder} by.", hint="Set TMPDIR to a path of ASCII letters."
+                )
             self._link_folder = private
             self.path = private / "lake"
             self.path.symlink_to(folder, target_is_directory=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import shutil
 import sys
@@ -70,6 +71,7 @@ def open_engine(name: str = "sail", master: str = "local[*]") -> Engine:
 def _open_sail() -> Engine:
     _require("pysail", "sail")
     environment(RUST_LOG="error")
+    _name_main_module()
     from pysail.spark import SparkConnectServer  # type: ignore[import-untyped]
     from pyspark.sql import SparkSession
 
@@ -106,6 +108,16 @@ def _open_spark(master: str) -> Engine:
         .getOrCreate()
     )
     return Engine("spark", session, session.stop)
+
+
+def _name_main_module() -> None:
+    """Keep PySpark from taking us for its own doctests.
+
+    `pyspark.sql.connect` calls sys.exit where the main module has neither file nor spec (``python -c``, test workers).
+    """
+    main = sys.modules["__main__"]
+    if main.__spec__ is None and not hasattr(main, "__file__"):
+        main.__spec__ = importlib.machinery.ModuleSpec("__main__", None)
 
 
 def _require(module: str, extra: str) -> None:

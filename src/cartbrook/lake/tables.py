@@ -1,8 +1,8 @@
 """The only writer of tables, and their reader. Guards what the engine does not.
 
-Measured on Sail and tested in tests/engine/: an append turns text into NULL where a number is due; `replaceWhere` writes rows outside
-its predicate and fails on arrays; a quote in a literal matches nothing. So every write compares schemas first, slices are set by
-the writer itself, and literals come from `literal` alone.
+Measured on Sail and tested in tests/engine/: an append turns text into NULL where a number is due; `replaceWhere` writes rows
+outside its predicate and fails on arrays; a quote in a literal matches nothing. So every write compares schemas first, slices are
+set by the writer itself, and literals come from `literal` alone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import pyarrow.parquet as parquet
 from deltalake import DeltaTable
+from pyarrow import parquet
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -34,6 +34,7 @@ _COMMIT = re.compile(r"[0-9]{20}\.json")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -150,11 +151,9 @@ class Tables:
             where: Slice columns and their integers.
             held: False where the slice is known to be empty, which saves a look.
         """
-        inside = self._conform(
-            name, rows.withColumns({column: F.lit(value).cast("int") for column, value in where.items()})
-        )
-        # Sail's replaceWhere fails on tables with an array column. Two commits do: nobody reads between them, since bronze belongs to
-        # the batch that is running and all others are read at their published versions.
+        inside = self._conform(name, rows.withColumns({column: F.lit(value).cast("int") for column, value in where.items()}))
+        # Sail's replaceWhere fails on tables with an array column. Two commits do: nobody reads between them, since a bronze
+        # slice belongs to the batch that is running and all other tables are read at their published versions.
         if held and not self.is_empty(self.read(name, where=where)):
             self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {_predicate(where)}").collect()
         inside.write.format("delta").mode("append").save(self._location(name))
@@ -214,7 +213,7 @@ class Tables:
 
     def is_empty(self, frame: DataFrame) -> bool:
         """True if a frame has no row; evaluates it as far as the first."""
-        return frame.limit(1).toArrow().num_rows == 0
+        return bool(frame.limit(1).toArrow().num_rows == 0)
 
     def restore(self, name: str, version: int) -> int:
         """Make a table's head hold what a version held; returns the head's version. The history stays."""
@@ -230,18 +229,24 @@ class Tables:
             written, self.written = self.written, {}
         return written
 
-    def each(self, tasks: Iterable[Callable[[], Result]]) -> list[Result]:
-        """Run tasks on separate tables at the same time; the first error is raised after all have ended."""
-        tasks = list(tasks)
-        if self._parallel == 1 or len(tasks) < 2:
-            return [task() for task in tasks]
-        with ThreadPoolExecutor(min(self._parallel, len(tasks))) as pool:
-            futures = [pool.submit(task) for task in tasks]
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Call a function for items that concern separate tables, several at a time.
+
+        Returns:
+            The results in the order of the items; the first error is raised after all calls have ended.
+        """
+        items = list(items)
+        if self._parallel == 1 or len(items) < 2:
+            return [function(item) for item in items]
+        with ThreadPoolExecutor(min(self._parallel, len(items))) as pool:
+            futures = [pool.submit(function, item) for item in items]
         return [future.result() for future in futures]
 
     def rows(self, columns: Mapping[str, Sequence[object]], schema: T.StructType) -> DataFrame:
-        """A small frame of Python values: texts and numbers only. Times are given as text and cast by the engine, since
-        Python's datetimes would be shifted by the machine's zone."""
+        """A small frame of Python values, texts and numbers only.
+
+        Times are given as text and cast by the engine: Python's datetimes would be shifted by the machine's zone.
+        """
         import pyarrow as pa
 
         arrays = {field.name: _arrow(columns[field.name], field.dataType) for field in schema.fields}

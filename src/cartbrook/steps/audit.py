@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import reduce
+from functools import partial, reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -35,14 +35,11 @@ class Finding:
 
 def audit(lake: Lake, publication: Publication) -> list[Finding]:
     """Run every proof over the tables of a publication."""
-    tasks: list[Callable[[], Finding]] = [lambda: _live(lake, publication)]
-    for domain in lake.contracts:
-        tasks.append(lambda domain=domain: _books(lake, publication, domain))
-    for domain in DIMENSIONS:
-        tasks.append(lambda domain=domain: _history(lake, publication, domain))
-    for domain in FACTS:
-        tasks.append(lambda domain=domain: _binding(lake, publication, domain))
-    return lake.tables.each(tasks)
+    proofs: list[Callable[[], Finding]] = [partial(_live, lake, publication)]
+    proofs += [partial(_books, lake, publication, domain) for domain in lake.contracts]
+    proofs += [partial(_history, lake, publication, domain) for domain in DIMENSIONS]
+    proofs += [partial(_binding, lake, publication, domain) for domain in FACTS]
+    return lake.tables.each(lambda proof: proof(), proofs)
 
 
 def _live(lake: Lake, publication: Publication) -> Finding:
@@ -50,7 +47,10 @@ def _live(lake: Lake, publication: Publication) -> Finding:
     live = {(entry.batch_id, entry.revision) for entry in publication.live}
     held = reduce(
         DataFrame.unionByName,
-        (lake.published(f"silver.{domain}", publication).select("_batch_id", "_revision").distinct() for domain in lake.contracts),
+        (
+            lake.published(f"silver.{domain}", publication).select("_batch_id", "_revision").distinct()
+            for domain in lake.contracts
+        ),
     )
     found = {(row["_batch_id"], row["_revision"]) for row in held.distinct().toArrow().to_pylist()}
     strays = sorted(f"{batch_id} revision {revision}" for batch_id, revision in found - live)

@@ -39,7 +39,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     """Recompute the facts of the touched keys from all their live records; park, release, count and score."""
     resolved: list[_Resolved] = []
     for wave in _WAVES:
-        parts = lake.tables.each([lambda domain=domain: _fact(lake, operation, domain) for domain in wave])  # type: ignore[misc]
+        parts = lake.tables.each(lambda domain: _fact(lake, operation, domain), wave)
         resolved += [part for part in parts if part is not None]
     if resolved:
         _park(lake, operation, resolved)
@@ -122,9 +122,7 @@ def _dated(records: DataFrame, contract: Contract) -> DataFrame:
 def _merge(lake: Lake, part: _Resolved) -> None:
     contract = part.contract
     table, key = GOLD[contract.domain], fact_key(contract)
-    settings = FactSettings(
-        lake.settings.hemisphere, lake.settings.default_margin_rate, lake.settings.category_margin_rates
-    )
+    settings = FactSettings(lake.settings.hemisphere, lake.settings.default_margin_rate, lake.settings.category_margin_rates)
     computed = facts(part.records, contract, lake.contracts, settings)
     current = within(lake.tables.read(table), part.touched, key)
     lake.tables.merge(table, changes(current, computed, key), key)
@@ -133,7 +131,9 @@ def _merge(lake: Lake, part: _Resolved) -> None:
 def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:
     """Bring ops.quarantine to what waits now: records that begin to wait, and those whose parents came."""
     waiting = reduce(DataFrame.unionByName, (parked(part.records, part.contract) for part in resolved))
-    touched = reduce(DataFrame.unionByName, (part.records.select(F.col("_record_id").alias("quarantine_id")) for part in resolved))
+    touched = reduce(
+        DataFrame.unionByName, (part.records.select(F.col("_record_id").alias("quarantine_id")) for part in resolved)
+    )
     known = lake.tables.read(QUARANTINE).where("status in ('parked', 'released')")
     by = operation.batch.batch_id if operation.batch else operation.cause
     staged = lake.tables.stage(movements(waiting, touched, known, by))
@@ -157,8 +157,8 @@ def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:
 def _save_results(lake: Lake, batch: Batch) -> None:
     """Count every rule of the delivered domains, cross-table rules on the delivered keys, and write ops.quality_results."""
     held = [domain for domain in lake.contracts if lake.tables.version(f"silver.{domain}") > 0]
-    tasks = [lambda domain=domain: _results(lake, batch, domain, held) for domain in batch.domains]  # type: ignore[misc]
-    results = [result for part in lake.tables.each(tasks) for result in part]
+    parts = lake.tables.each(lambda domain: _results(lake, batch, domain, held), batch.domains)
+    results = [result for part in parts for result in part]
     save_results(lake.tables, batch, [dataclasses.asdict(result) for result in results])
 
 

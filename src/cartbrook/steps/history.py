@@ -15,7 +15,7 @@ from cartbrook.types import Operation, StepResult
 def run(lake: Lake, operation: Operation) -> StepResult:
     """Recompute the versions of the touched keys from all their live records, and merge what differs."""
     domains = [domain for domain in DIMENSIONS if operation.everything or domain in operation.domains]
-    lake.tables.each([lambda domain=domain: _merge(lake, operation, domain) for domain in domains])  # type: ignore[misc]
+    lake.tables.each(lambda domain: _merge(lake, operation, domain), domains)
     return StepResult()
 
 

@@ -17,7 +17,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
             customer_segments=lake.settings.customer_segments,
             performance_categories=lake.settings.performance_categories,
         )
-        lake.tables.each([lambda mart=mart: _write(lake, mart, context) for mart in stale])  # type: ignore[misc]
+        lake.tables.each(lambda mart: _write(lake, mart, context), stale)
     return StepResult(rows_out=None)
 
 

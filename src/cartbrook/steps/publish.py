@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from decimal import Decimal
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -56,9 +56,8 @@ def run(lake: Lake, operation: Operation) -> StepResult:
 
 def _published(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
     domains = [domain for domain in DIMENSIONS if domain in operation.domains]
-    checks = [lambda: _balanced(lake, batch)]
-    checks += [lambda domain=domain: _require_history(lake, batch, domain) for domain in domains]  # type: ignore[misc]
-    counts, *_ = lake.tables.each(checks)
+    checks = [partial(_balanced, lake, batch), *(partial(_require_history, lake, batch, domain) for domain in domains)]
+    counts, *_ = lake.tables.each(lambda check: check(), checks)
     now = utc_now()
     started = next((row.started_at for row in before if row.revision == batch.revision), None)
     content = next((row.content_hash for row in before if row.revision == batch.revision), None)
@@ -92,9 +91,7 @@ def _published(lake: Lake, operation: Operation, batch: Batch, before: list[Batc
 
 def _undone(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
     del lake, operation
-    return [
-        dataclasses.replace(row, status="undone", finished_at=utc_now()) for row in before if row.revision == batch.revision
-    ]
+    return [dataclasses.replace(row, status="undone", finished_at=utc_now()) for row in before if row.revision == batch.revision]
 
 
 def _rejected(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
@@ -121,9 +118,9 @@ def _balanced(lake: Lake, batch: Batch) -> Counter[str]:
     totals: dict[tuple[str, str], Decimal] = {}
     states: Counter[str] = Counter()
     for entry in entries:
-        file = (entry["domain"], entry["source_file"])
-        by_file[file] += entry["rows"]
-        totals[file] = totals.get(file, Decimal(0)) + entry["delivered"]
+        place = (entry["domain"], entry["source_file"])
+        by_file[place] += entry["rows"]
+        totals[place] = totals.get(place, Decimal(0)) + entry["delivered"]
         states[entry["state"]] += entry["rows"]
     for file in batch.files:
         place = (file.domain, file.name)
@@ -154,7 +151,9 @@ def _problem(entry: dict[str, Any]) -> str | None:
 def _require(batch: Batch, problems: list[str | None]) -> None:
     found = [problem for problem in problems if problem]
     if found:
-        raise BooksDoNotBalance(f"{batch.batch_id}: {'; '.join(found[:5])}.", hint="Nothing was published. `cartbrook audit` tells more.")
+        raise BooksDoNotBalance(
+            f"{batch.batch_id}: {'; '.join(found[:5])}.", hint="Nothing was published. `cartbrook audit` tells more."
+        )
 
 
 def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def receive(lake: Lake, path: Path, base: Publication, confirmed: Collection[str
         confirmed: Batch ids whose far-away batch_date a person has confirmed.
 
     Returns:
-        The claimed batch, recorded as running; or what became of the trigger instead (unchanged, held, waiting, refused, rejected).
+        The claimed batch, recorded as running; or what became of the trigger (unchanged, held, waiting, refused, rejected).
     """
     try:
         trigger = parse_trigger(path.read_bytes(), path.name)
@@ -65,10 +64,9 @@ def _take(
     if any(row.batch_id != trigger.trigger_id for row in rows):
         raise TriggerRefused("id_differs_in_case", f"{trigger.trigger_id}: this id is taken in another spelling.")
     live = base.live_of(trigger.trigger_id)
-    if live is None:
-        if held := _reason_to_hold(lake, trigger, base, confirmed):
-            _save_waiting(lake, trigger, rows, "held", held)
-            return Outcome(trigger.trigger_id, "held", held)
+    if live is None and (held := _reason_to_hold(lake, trigger, base, confirmed)):
+        _save_waiting(lake, trigger, rows, "held", held)
+        return Outcome(trigger.trigger_id, "held", held)
     found = intake.find(lake.places, trigger, lake.places.work_of(trigger.trigger_id, _next_revision(rows)))
     if live is not None and not (trigger.data_files_ready and _is_other_content(trigger, rows, live.revision, found)):
         raise TriggerRefused("already_processed", f"{trigger.trigger_id}: already processed; nothing changes.")
@@ -102,7 +100,7 @@ def _examine(lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: li
         lake.rules_hash,
     )
     try:
-        files = tuple(lake.tables.each([lambda file=file: _look(lake, file, folder) for file in trigger.files]))  # type: ignore[misc]
+        files = tuple(lake.tables.each(lambda file: _look(lake, file, folder), trigger.files))
         batch = dataclasses.replace(batch, files=files)
         row = _row(batch, "running")
     except FileRefused as error:
@@ -111,10 +109,7 @@ def _examine(lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: li
         intake.refuse(lake.places, trigger.trigger_id, claimed, error, {"revision": revision})
         return Outcome(trigger.trigger_id, "rejected", str(error), revision)
     except InputError as error:  # what was declared does not hold: back to landing, until the file is put right
-        for file in trigger.files:
-            (lake.places.landing / trigger.trigger_id).mkdir(parents=True, exist_ok=True)
-            os.replace(folder / file.name, lake.places.landing / trigger.trigger_id / file.name)
-        os.replace(folder / intake.TRIGGER_NAME, lake.places.triggers / f"{trigger.trigger_id}.json")
+        intake.give_back(lake.places, trigger, folder)
         _save_waiting(lake, trigger, rows, "held", error.message)
         return Outcome(trigger.trigger_id, "held", error.message)
     lake.ledger.save([row])
@@ -127,7 +122,11 @@ def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
     missing = [name for name in contract.names if name not in scan.header]
     if missing:
         raise FileRefused(
-            "missing_column", file.name, f"the header has no {', '.join(missing[:5])}", line=1, hint="See the contract of the domain."
+            "missing_column",
+            file.name,
+            f"the header has no {', '.join(missing[:5])}",
+            line=1,
+            hint="See the contract of the domain.",
         )
     if file.sha256 is not None and file.sha256 != scan.sha256:
         raise InputError("sha256_differs", f"{file.name}: its sha256 is not the one the trigger declares.")

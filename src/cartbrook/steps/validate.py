@@ -1,9 +1,8 @@
-"""Validate: types, rules that look no further than the batch, severity, gate; the batch's slice of silver and of the quarantine."""
+"""Validate: types, rules that look no further than the batch, severity, gate; the batch's slices of silver and quarantine."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -26,11 +25,8 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     """
     batch = operation.batch
     assert batch is not None
-    gone = [domain for domain in operation.domains if domain not in batch.domains]
-    slice_ = {"_batch_seq": batch.batch_seq}
-    tasks: list[Callable[[], DataFrame | None]] = [lambda domain=domain: _validate(lake, operation, batch, domain) for domain in batch.domains]  # type: ignore[misc]
-    tasks += [lambda domain=domain: lake.tables.delete(f"silver.{domain}", slice_) for domain in gone]  # type: ignore[misc]
-    rejected = [part for part in lake.tables.each(tasks) if part is not None]
+    parts = lake.tables.each(lambda domain: _validate(lake, operation, batch, domain), operation.domains)
+    rejected = [part for part in parts if part is not None]
     aside = {"batch_seq": batch.batch_seq}
     if rejected:
         lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside, held=operation.was_live)
@@ -42,10 +38,12 @@ def run(lake: Lake, operation: Operation) -> StepResult:
 
 def _validate(lake: Lake, operation: Operation, batch: Batch, domain: str) -> DataFrame | None:
     """Write the silver slice of a domain; returns its rejected records, None where there are none."""
-    where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
-    bronze = lake.tables.read(f"bronze.{domain}", where=where)
-    parts = split(bronze, lake.contracts[domain], batch, lake.settings.timezone)
     slice_ = {"_batch_seq": batch.batch_seq}
+    if domain not in batch.domains:  # the revision that was live had it
+        lake.tables.delete(f"silver.{domain}", slice_)
+        return None
+    bronze = lake.tables.read(f"bronze.{domain}", where={**slice_, "_revision": batch.revision})
+    parts = split(bronze, lake.contracts[domain], batch, lake.settings.timezone)
     lake.tables.replace(f"silver.{domain}", parts.accepted, slice_, held=operation.was_live)
     if lake.tables.read(f"silver.{domain}", where=slice_).count() == sum(f.rows for f in batch.files if f.domain == domain):
         return None  # all were accepted; the rejected need not be looked for

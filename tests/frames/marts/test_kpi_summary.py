@@ -178,3 +178,17 @@ def test_reporting_currency(gold, orders, currency):
     """It is the currency with most distinct orders of any status, ties alphabetical; none without orders."""
     rows = [{"order_id": order, "line": n, "currency": code, "order_status": "failed"} for n, (order, code) in enumerate(orders)]
     assert reporting_currency(gold.table("fact_orders", rows)).toArrow().to_pydict() == {"currency": currency}
+
+
+def test_money_is_exact(mart):
+    """Averages are never computed as floating point: the largest sums keep their cents, and 1.005 is rounded up."""
+    rows = summary(
+        mart,
+        [
+            {"order_id": "1", "order_amount": "9007199254740993.01"},
+            {"order_id": "2", "order_amount": "1.00", "currency": "EUR"},
+            {"order_id": "3", "order_amount": "1.01", "currency": "EUR"},
+        ],
+    )
+    averages = {currency: row["average_order_value"] for currency, row in rows.items()}
+    assert averages == {"USD": Decimal("9007199254740993.01"), "EUR": Decimal("1.01")}
