@@ -10,17 +10,18 @@ import dataclasses
 import hashlib
 import json
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from pyspark.sql.types import StructType
 
+from cartbrook import runner
 from cartbrook.config import Settings, load_settings
 from cartbrook.contracts.load import load_contracts, logic_facts, rules_hash
 from cartbrook.contracts.model import Contracts
-from cartbrook.errors import BatchNotFound, BatchRejected, CartbrookError, FileRefused, LogicChanged
+from cartbrook.errors import BatchNotFound, BatchRejected, FileRefused, LogicChanged
 from cartbrook.frames import LOGIC
 from cartbrook.frames.marts import MARTS
 from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, record_tables, struct
@@ -30,10 +31,9 @@ from cartbrook.lake.ledger import utc_now
 from cartbrook.lake.places import Places
 from cartbrook.lake.results import save_results
 from cartbrook.lake.session import Engine
+from cartbrook.runner import Step
 from cartbrook.steps import archive, audit, facts, history, ingest, marts, publish, receive, validate, withdraw
-from cartbrook.types import Batch, BatchRow, Operation, Outcome, Publication, StepResult
-
-Step = Callable[[Lake, Operation], StepResult]
+from cartbrook.types import Batch, BatchRow, Operation, Outcome, Publication, StepResult, StepRun
 
 STORY: Mapping[str, Step] = {
     "ingest": ingest.run,
@@ -136,9 +136,9 @@ def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome]
         _require_logic(lake, base)
         for batch_id, revision, folder in intake.claimed_folders(lake.places):
             if (folder / intake.TRIGGER_NAME).exists():
-                _run_received(lake, lambda a=batch_id, b=revision, c=folder: receive.resume(lake, a, b, c), tell)  # type: ignore[misc]
+                base = _run_received(lake, base, partial(receive.resume, lake, batch_id, revision, folder), batch_id, tell)
         for path in _by_date(intake.waiting_triggers(lake.places)):
-            _run_received(lake, lambda p=path: receive.receive(lake, p, lake.ledger.newest(), confirmed), tell)  # type: ignore[misc]
+            base = _run_received(lake, base, partial(receive.receive, lake, path, base, confirmed), path.stem, tell)
     return outcomes
 
 
@@ -154,15 +154,14 @@ def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
         if row is None or row.manifest is None:
             raise BatchNotFound(f"No batch {batch_id} has been received.", hint="`cartbrook batches` lists them.")
         batch = Batch.from_json(row.manifest, lake.places.work_of(row.batch_id, row.revision))
-        if step == "archive" or row.status == "published":
-            return archive.run(lake, _operation(lake, "batch", base, batch)) if step == "archive" else StepResult()
+        operation = runner.operation(lake, "batch", base, batch, attempt=row.attempt)
+        if base.live_of(batch.batch_id) == batch.live:
+            return archive.run(lake, operation) if step == "archive" else StepResult()
         done = lake.ledger.steps(batch.batch_id, batch.revision)
-        operation = _operation(lake, "batch", base, batch, previous=done)
-        _abandon_strays(lake, operation)
-        try:
-            return _perform(lake, operation, {step: STORY[step]})
-        finally:
-            lake.tables.clear_staging()
+        if done:
+            operation = runner.goes_on(operation, done[-1]["token"], done[-1]["attempt"])
+        runner.abandon_strays(lake, operation)
+        return runner.perform(lake, operation, {step: STORY[step]})
 
 
 def undo(lake: Lake, batch_id: str) -> Outcome:
@@ -180,8 +179,8 @@ def undo(lake: Lake, batch_id: str) -> Outcome:
                 f"{batch_id} is not published, so there is nothing to undo.", hint="`cartbrook batches` lists them."
             )
         started = time.perf_counter()
-        operation = _operation(lake, "undo", base, _live_batch(lake, live.batch_id, live.revision))
-        _carry(lake, operation, UNDO)
+        operation = runner.operation(lake, "undo", base, runner.live_batch(lake, live.batch_id, live.revision))
+        runner.carry(lake, operation, UNDO)
         took = time.perf_counter() - started
         return Outcome(live.batch_id, "undone", f"{live.batch_id}: undone", live.revision, seconds=took)
 
@@ -195,14 +194,14 @@ def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
     with lake.exclusive():
         base = recover(lake)
         started = time.perf_counter()
-        operation = _operation(lake, "rebuild", base, None)
+        operation = runner.operation(lake, "rebuild", base, None)
         steps: dict[str, Step] = {}
         if from_bronze:
             for live in base.live:
-                batch = dataclasses.replace(_live_batch(lake, live.batch_id, live.revision), rules_hash=lake.rules_hash)
-                again = dataclasses.replace(_operation(lake, "batch", base, batch), token=operation.token)
+                batch = dataclasses.replace(runner.live_batch(lake, live.batch_id, live.revision), rules_hash=lake.rules_hash)
+                again = runner.goes_on(runner.operation(lake, "batch", base, batch), operation.token, operation.attempt)
                 steps[f"validate {live.batch_id}"] = lambda lake, _, again=again: validate.run(lake, again)  # type: ignore[misc]
-        _carry(lake, operation, {**steps, **REBUILD})
+        runner.carry(lake, operation, {**steps, **REBUILD})
         rows = f"{len(base.live)} batches"
         return Outcome("rebuild", "rebuilt", f"gold rebuilt from {rows}", seconds=time.perf_counter() - started)
 
@@ -232,107 +231,50 @@ def recover(lake: Lake) -> Publication:
     return base
 
 
-def _run_received(lake: Lake, receiving: Callable[[], Batch | Outcome], tell: Callable[[Outcome], None]) -> None:
-    """Receive one trigger and, if it brought a batch, run its story. Errors of one batch do not stop the others."""
+def _run_received(
+    lake: Lake, base: Publication, receiving: Callable[[], Batch | Outcome], name: str, tell: Callable[[Outcome], None]
+) -> Publication:
+    """Receive one trigger and, if it brought a batch, run its story; whatever goes wrong with one batch, the next one runs.
+
+    Returns:
+        The newest publication after it.
+    """
     started = time.perf_counter()
-    received = receiving()
+    try:
+        received = receiving()
+    except Exception as error:  # noqa: BLE001
+        tell(Outcome(name, "failed", runner.explained(error)))
+        return base
     if isinstance(received, Outcome):
         tell(received)
-        return
-    base = lake.ledger.newest()
-    done = lake.ledger.steps(received.batch_id, received.revision)
-    attempt = 1 + max((row["attempt"] for row in done), default=0)
-    operation = dataclasses.replace(_operation(lake, "batch", base, received), attempt=attempt)
-    lake.ledger.record(operation, "receive", time.perf_counter() - started, StepResult(received.rows, received.rows), None, {})
+        return base
+    operation = runner.operation(lake, "batch", base, received, attempt=received.attempt)
+    first = StepRun("receive", time.perf_counter() - started, StepResult(received.rows, received.rows))
     try:
-        _carry(lake, operation, STORY)
+        runner.carry(lake, operation, STORY, first=first)
     except BatchRejected as error:
         tell(_reject(lake, operation, error))
-        return
-    except Exception as error:  # noqa: BLE001 - whatever went wrong with one batch, it is told and the next one runs
+        return lake.ledger.newest()
+    except Exception as error:  # noqa: BLE001
         tell(_failed(lake, operation, error))
-        return
-    row = next(row for row in lake.ledger.batches(received.batch_id) if row.revision == received.revision)
+        return lake.ledger.newest()
+    newest = lake.ledger.newest()
+    row = next(row for row in newest.batch_rows if row.status == "published")
     tell(_told(row, time.perf_counter() - started))
-
-
-def _carry(lake: Lake, operation: Operation, steps: Mapping[str, Step]) -> None:
-    """Abandon unpublished work, then run steps in order; on an error the unpublished work is abandoned again."""
-    _abandon_strays(lake, operation)
-    try:
-        _perform(lake, operation, steps)
-    except Exception:
-        if lake.ledger.newest().publish_seq == operation.base.publish_seq:
-            lake.settle(operation.base.table_versions)
-        raise
-    finally:
-        lake.tables.clear_staging()
-
-
-def _perform(lake: Lake, operation: Operation, steps: Mapping[str, Step]) -> StepResult:
-    result = StepResult()
-    for name, step in steps.items():
-        started = time.perf_counter()
-        lake.tables.forget_written()
-        try:
-            result = step(lake, operation)
-        except Exception as error:
-            lake.ledger.record(operation, name, time.perf_counter() - started, StepResult(), _explained(error), {})
-            raise
-        written = {table: version for table, version in lake.tables.forget_written().items() if table in lake.pinned}
-        lake.ledger.record(operation, name, time.perf_counter() - started, result, None, written)
-    return result
-
-
-def _abandon_strays(lake: Lake, operation: Operation) -> None:
-    """Restore heads that are neither published nor this run's, and record the restored versions as this run's."""
-    started = time.perf_counter()
-    restored = lake.settle(lake.trusted(operation))
-    if restored:
-        lake.ledger.record(operation, "restore", time.perf_counter() - started, StepResult(), None, restored)
-
-
-def _operation(
-    lake: Lake, cause: str, base: Publication, batch: Batch | None, *, previous: Sequence[Mapping[str, object]] = ()
-) -> Operation:
-    """The operation that a cause means for the live set.
-
-    Args:
-        previous: Recorded steps of the batch whose newest run is gone on with.
-    """
-    live = base.live
-    domains: tuple[str, ...] = tuple(lake.contracts)
-    if batch is not None:
-        replaced = base.live_of(batch.batch_id)
-        live = tuple(entry for entry in base.live if entry != replaced)
-        domains = batch.domains
-        if cause == "batch":
-            live = (*live, batch.live)
-            if replaced is not None and replaced.revision != batch.revision:
-                domains = tuple(dict.fromkeys((*domains, *_live_batch(lake, replaced.batch_id, replaced.revision).domains)))
-    token, attempt = uuid.uuid4().hex, 1
-    if previous:
-        token, attempt = str(previous[-1]["token"]), int(str(previous[-1]["attempt"]))
-    return Operation(cause, batch, base, live, domains, token, attempt)
-
-
-def _live_batch(lake: Lake, batch_id: str, revision: int) -> Batch:
-    row = next(row for row in lake.ledger.batches(batch_id) if row.revision == revision)
-    assert row.manifest is not None
-    return Batch.from_json(row.manifest, lake.places.archive_of(batch_id, revision))
+    return newest
 
 
 def _reject(lake: Lake, operation: Operation, error: BatchRejected) -> Outcome:
     """Publish a rejection: its results stay, its records do not count, its files are set aside."""
     assert operation.batch is not None
-    rejection = dataclasses.replace(operation, cause="rejection", live=operation.base.live, token=uuid.uuid4().hex)
+    rejection = runner.operation(lake, "rejection", operation.base, operation.batch, attempt=operation.attempt)
 
     def keep_results(lake: Lake, rejection: Operation) -> StepResult:
         assert rejection.batch is not None
         save_results(lake.tables, rejection.batch, error.results)
         return StepResult(rejection.batch.rows, 0)
 
-    _carry(lake, rejection, {"reject": keep_results, "publish": publish.run})
+    runner.carry(lake, rejection, {"reject": keep_results, "publish": publish.run})
     row = next(r for r in lake.ledger.batches(operation.batch.batch_id) if r.revision == operation.batch.revision)
     _set_aside(lake, dataclasses.replace(row, error=error.message))
     return Outcome(operation.batch.batch_id, "rejected", str(error), operation.batch.revision, row.score)
@@ -351,9 +293,9 @@ def _failed(lake: Lake, operation: Operation, error: Exception) -> Outcome:
     batch = operation.batch
     if lake.ledger.newest().live_of(batch.batch_id) == batch.live:
         # Published; only what follows failed. The next run archives it first.
-        return Outcome(batch.batch_id, "failed", f"published, but not archived: {_explained(error)}", batch.revision)
+        return Outcome(batch.batch_id, "failed", f"published, but not archived: {runner.explained(error)}", batch.revision)
     rows = [row for row in lake.ledger.batches(batch.batch_id) if row.revision == batch.revision]
-    message = _explained(error)
+    message = runner.explained(error)
     lake.ledger.save(
         [
             dataclasses.replace(row, status="failed", attempt=operation.attempt, finished_at=utc_now(), error=message)
@@ -371,13 +313,6 @@ def _told(row: BatchRow, seconds: float) -> Outcome:
         "duplicate": row.rows_duplicate or 0,
     }
     return Outcome(row.batch_id, row.status, f"{row.batch_id}: {row.status}", row.revision, row.score, counts, seconds)
-
-
-def _explained(error: Exception) -> str:
-    """What is kept of an error: our own words whole, of others the kind and a bounded first line (it may quote no record)."""
-    if isinstance(error, CartbrookError):
-        return str(error)
-    return f"{type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else ''}".strip()
 
 
 def _require_logic(lake: Lake, base: Publication) -> None:

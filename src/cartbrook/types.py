@@ -59,6 +59,7 @@ class Batch:
         trigger_timestamp: ISO text in UTC, or None; part of the one total order.
         switches: The trigger's `data_quality_checks`; a rule whose switch is False is skipped.
         rules_hash: Hash of the contracts it was received under.
+        attempt: 1 for its first run; more where an earlier run was interrupted or failed.
     """
 
     batch_id: str
@@ -69,6 +70,7 @@ class Batch:
     trigger_timestamp: str | None = None
     switches: Mapping[str, bool] = field(default_factory=dict)
     rules_hash: str = ""
+    attempt: int = 1
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -272,3 +274,19 @@ class StepResult:
 
     rows_in: int | None = None
     rows_out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One run of one step, as ops.step_runs keeps it.
+
+    Attributes:
+        versions: The versions it gave to pinned tables; a head is trusted only once it is recorded.
+        error: What went wrong, or None.
+    """
+
+    step: str
+    seconds: float
+    result: StepResult = field(default_factory=StepResult)
+    versions: Mapping[str, int] = field(default_factory=dict)
+    error: str | None = None

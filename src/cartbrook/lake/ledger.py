@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from cartbrook.errors import WorkspaceError
 from cartbrook.lake.tables import Tables
-from cartbrook.types import BatchRow, LiveBatch, Operation, Publication, StepResult
+from cartbrook.types import BatchRow, LiveBatch, Operation, Publication, StepRun
 
 BATCHES = "ops.batches"
 PUBLICATIONS = "ops.publications"
@@ -145,7 +145,7 @@ class Ledger:
         """Write rows of ops.batches, each in the place of the one with its (batch_id, revision)."""
         values = [dataclasses.asdict(row) for row in rows]
         frame = self._tables.rows(_columns(values), SCHEMAS[BATCHES])
-        self._tables.merge(BATCHES, frame.withColumn("_change", F.lit("upsert")), ("batch_id", "revision"))
+        self._tables.merge(BATCHES, frame.withColumn("_change", F.lit("upsert")), ("batch_id", "revision"), staged=True)
         self._tables.forget_written()
 
     def next_seq(self) -> int:
@@ -155,25 +155,32 @@ class Ledger:
 
     # steps
 
-    def record(
-        self, operation: Operation, step: str, seconds: float, result: StepResult, error: str | None, versions: Mapping[str, int]
-    ) -> None:
-        """Append what a step did and the versions it gave to tables; a head is trusted only once it stands here."""
-        row = {
-            "batch_id": operation.batch.batch_id if operation.batch else operation.cause,
-            "revision": operation.batch.revision if operation.batch else 0,
-            "step": step,
+    def record(self, operation: Operation, runs: Sequence[StepRun]) -> None:
+        """Append what steps did and the versions they gave to tables, in one commit."""
+        if not runs:
+            return
+        batch = operation.batch
+        named = {
+            "batch_id": batch.batch_id if batch else operation.cause,
+            "revision": batch.revision if batch else 0,
             "attempt": operation.attempt,
-            "status": "failed" if error else "done",
-            "seconds": seconds,
-            "rows_in": result.rows_in,
-            "rows_out": result.rows_out,
-            "error": error,
             "token": operation.token,
-            "table_versions": versions,
             "recorded_at": utc_now(),
         }
-        self._append(STEP_RUNS, [row])
+        rows = [
+            {
+                **named,
+                "step": run.step,
+                "status": "failed" if run.error else "done",
+                "seconds": run.seconds,
+                "rows_in": run.result.rows_in,
+                "rows_out": run.result.rows_out,
+                "error": run.error,
+                "table_versions": run.versions,
+            }
+            for run in runs
+        ]
+        self._append(STEP_RUNS, rows)
 
     def versions_by(self, operation: Operation) -> dict[str, int]:
         """The last version that the run of an operation recorded for each table."""

@@ -21,6 +21,8 @@ else:
 __all__ = ["Engine", "Session", "open_engine"]
 
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
+# Else PySpark walks the stack and looks for IPython at every column made: a quarter of a small batch. Static on Spark.
+_DEBUGGING = "spark.python.sql.dataFrameDebugging.enabled"
 
 
 @dataclass(slots=True)
@@ -61,10 +63,7 @@ def open_engine(name: str = "sail", master: str = "local[*]") -> Engine:
         EngineError: It is not installed, or Java is missing.
     """
     engine = _open_spark(master) if name == "spark" else _open_sail()
-    session = engine.session
-    session.conf.set("spark.sql.session.timeZone", "UTC")
-    # Else PySpark walks the stack and looks for IPython at every column made: a quarter of a small batch.
-    session.conf.set("spark.python.sql.dataFrameDebugging.enabled", "false")
+    engine.session.conf.set("spark.sql.session.timeZone", "UTC")
     return engine
 
 
@@ -79,6 +78,7 @@ def _open_sail() -> Engine:
     server = SparkConnectServer(port=0)
     server.start(background=True)
     session = SparkSession.builder.remote(f"sc://127.0.0.1:{server.listening_address[1]}").create()
+    session.conf.set(_DEBUGGING, "false")
 
     def close() -> None:
         session.stop()  # before the server: PySpark's exit handler hangs on a dead one
@@ -105,6 +105,7 @@ def _open_spark(master: str) -> Engine:
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.databricks.delta.snapshotPartitions", "1")
         .config("spark.ui.enabled", "false")
+        .config(_DEBUGGING, "false")
         .getOrCreate()
     )
     return Engine("spark", session, session.stop)

@@ -164,18 +164,22 @@ class Tables:
         self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {_predicate(where)}").collect()
         self._note(name)
 
-    def merge(self, name: str, changes: DataFrame, key: Sequence[str], *, change: str = "_change") -> None:
+    def merge(self, name: str, changes: DataFrame, key: Sequence[str], *, staged: bool = False) -> None:
         """Apply changes in one commit; none is made where there are no changes.
 
         Args:
-            changes: The table's columns and the column `change`: upsert or delete. One row per key.
+            changes: The table's columns and `_change`: upsert or delete. One row per key.
             key: Columns without NULL that identify a row.
+            staged: The changes are cheap to evaluate and not empty.
         """
-        staged = self.stage(changes)  # an engine may evaluate the source of a MERGE more than once
-        if staged.rows == 0:
-            return
+        if not staged:
+            once = self.stage(changes)  # an engine may evaluate the source of a MERGE more than once
+            if once.rows == 0:
+                return
+            changes = once.frame
+        change = "_change"
         columns = self._schemas[name].names
-        source = self._conform(name, staged.frame, (change,))
+        source = self._conform(name, changes, (change,))
         matched = " AND ".join(f"t.{quoted(column)} = s.{quoted(column)}" for column in key)
         updates = ", ".join(f"{quoted(column)} = s.{quoted(column)}" for column in columns if column not in key)
         names = ", ".join(quoted(column) for column in columns)

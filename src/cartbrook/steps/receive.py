@@ -48,7 +48,9 @@ def resume(lake: Lake, batch_id: str, revision: int, folder: Path) -> Batch | Ou
     rows = lake.ledger.batches(batch_id)
     row = next((row for row in rows if row.revision == revision), None)
     if row is not None and row.manifest is not None:
-        return Batch.from_json(row.manifest, folder)
+        again = dataclasses.replace(row, status="running", attempt=row.attempt + 1, started_at=utc_now(), error=None)
+        lake.ledger.save([again])
+        return dataclasses.replace(Batch.from_json(row.manifest, folder), attempt=again.attempt)
     trigger = parse_trigger((folder / intake.TRIGGER_NAME).read_bytes(), intake.TRIGGER_NAME)
     return _examine(lake, trigger, revision, folder, rows)
 
@@ -183,6 +185,7 @@ def _row(batch: Batch, status: str) -> BatchRow:
         batch.batch_seq,
         batch.batch_date.isoformat(),
         status,
+        attempt=batch.attempt,
         rows_read=batch.rows,
         started_at=utc_now(),
         content_hash=_content(batch.batch_date, names),

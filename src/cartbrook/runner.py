@@ -1,0 +1,115 @@
+"""Runs the steps of an operation with the ledger around them, and abandons what was not published."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+
+from cartbrook.errors import CartbrookError
+from cartbrook.lake.lake import Lake
+from cartbrook.types import Batch, Operation, Publication, StepResult, StepRun
+
+Step = Callable[[Lake, Operation], StepResult]
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE = 1.0
+"""Seconds of finished steps that may wait to be recorded: a small batch costs two commits, a long one shows how far it is."""
+
+
+def operation(lake: Lake, cause: str, base: Publication, batch: Batch | None, *, attempt: int = 1) -> Operation:
+    """What a cause means for the live set.
+
+    Args:
+        cause: batch, undo, rebuild or rejection.
+        base: The newest publication.
+        batch: The batch that comes or goes; None for a rebuild.
+    """
+    live, domains = base.live, tuple(lake.contracts)
+    if batch is not None:
+        replaced = base.live_of(batch.batch_id)
+        live = tuple(entry for entry in base.live if entry != replaced)
+        domains = batch.domains
+        if cause == "batch":
+            live = (*live, batch.live)
+            if replaced is not None and replaced.revision != batch.revision:
+                before = live_batch(lake, replaced.batch_id, replaced.revision)
+                domains = tuple(dict.fromkeys((*domains, *before.domains)))
+        elif cause == "rejection":
+            live = base.live
+    return Operation(cause, batch, base, live, domains, uuid.uuid4().hex, attempt)
+
+
+def live_batch(lake: Lake, batch_id: str, revision: int) -> Batch:
+    """A published batch as the ledger knows it; its files are in the archive."""
+    row = next(row for row in lake.ledger.batches(batch_id) if row.revision == revision)
+    assert row.manifest is not None
+    return Batch.from_json(row.manifest, lake.places.archive_of(batch_id, revision))
+
+
+def carry(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, first: StepRun | None = None) -> None:
+    """Abandon unpublished work, then run steps in order; on an error the unpublished work is abandoned again.
+
+    Args:
+        first: What was done for the operation before, to be recorded with the steps.
+    """
+    abandon_strays(lake, operation)
+    try:
+        perform(lake, operation, steps, first=first)
+    except Exception:
+        if lake.ledger.newest().publish_seq == operation.base.publish_seq:
+            lake.settle(operation.base.table_versions)
+        raise
+
+
+def perform(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, first: StepRun | None = None) -> StepResult:
+    """Run steps in order, each recorded with the versions it gave to tables before anything is published on them."""
+    done = [first] if first else []
+    result = StepResult()
+    try:
+        for name, step in steps.items():
+            if name == "publish" or sum(run.seconds for run in done) > _PATIENCE:
+                lake.ledger.record(operation, done)
+                done = []
+            started = time.perf_counter()
+            lake.tables.forget_written()
+            try:
+                result = step(lake, operation)
+            except Exception as error:
+                done.append(StepRun(name, time.perf_counter() - started, error=explained(error)))
+                raise
+            written = {table: version for table, version in lake.tables.forget_written().items() if table in lake.pinned}
+            done.append(StepRun(name, time.perf_counter() - started, result, written))
+    finally:
+        lake.ledger.record(operation, done)
+        lake.tables.clear_staging()
+    return result
+
+
+def abandon_strays(lake: Lake, operation: Operation) -> None:
+    """Restore heads that are neither published nor this run's, and record the restored versions as this run's."""
+    started = time.perf_counter()
+    restored = lake.settle(lake.trusted(operation))
+    if restored:
+        lake.ledger.record(operation, [StepRun("restore", time.perf_counter() - started, versions=restored)])
+
+
+def explained(error: Exception) -> str:
+    """What is kept of an error: our own words whole, of others the kind alone.
+
+    The text of an engine's error may quote a record, and customers' data must not reach the ledger or a log.
+    """
+    _log.debug("%s", type(error).__name__, exc_info=error)
+    if isinstance(error, CartbrookError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    return f"{type(error).__name__} (run with --debug for the traceback)"
+
+
+def goes_on(operation: Operation, token: str, attempt: int) -> Operation:
+    """The operation as a part of a run that was begun before, as tasks of a job are."""
+    return dataclasses.replace(operation, token=token, attempt=attempt)
