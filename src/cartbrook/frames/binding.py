@@ -16,9 +16,7 @@ _BEFORE = F.lit("1800-01-01 00:00:00")
 _AFTER = F.lit("2200-01-01 00:00:00")
 
 
-def bind(
-    records: DataFrame, dimension: DataFrame, parent: Contract, columns: Sequence[str], event_time: Column
-) -> DataFrame:
+def bind(records: DataFrame, dimension: DataFrame, parent: Contract, columns: Sequence[str], event_time: Column) -> DataFrame:
     """Add the version each record belongs to: the last that starts by its event time, even a closed one, else the first.
 
     Args:

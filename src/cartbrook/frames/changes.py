@@ -8,7 +8,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 CHANGE = "_change"
-UPSERT = "upsert"
+INSERT = "insert"
+UPDATE = "update"
 DELETE = "delete"
 
 
@@ -21,7 +22,7 @@ def changes(current: DataFrame, computed: DataFrame, key: Sequence[str]) -> Data
         key: Columns without NULL that identify a row in both.
 
     Returns:
-        The columns of the table and `_change` (upsert, delete); no row for what is as it must be.
+        The columns of the table and `_change` (insert, update, delete); no row for what is as it must be.
     """
     columns = computed.columns
     others = [name for name in columns if name not in key]
@@ -35,7 +36,10 @@ def changes(current: DataFrame, computed: DataFrame, key: Sequence[str]) -> Data
     return differing.select(
         *key,
         *(F.col(f"_new.{name}").alias(name) for name in others),
-        F.when(F.col("_new").isNull(), F.lit(DELETE)).otherwise(F.lit(UPSERT)).alias(CHANGE),
+        F.when(F.col("_new").isNull(), F.lit(DELETE))
+        .when(F.col("_old").isNull(), F.lit(INSERT))
+        .otherwise(F.lit(UPDATE))
+        .alias(CHANGE),
     )
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -14,7 +16,7 @@ from pyspark.sql import functions as F
 from cartbrook.contracts.model import Action, Contract, Rule, Scope, Severity
 from cartbrook.frames.casting import UNKNOWN, cast, clean, record_hash
 from cartbrook.frames.order import greatest_first
-from cartbrook.frames.schema import QUARANTINE, SILVER_LINEAGE, struct
+from cartbrook.frames.schema import BRONZE_LINEAGE, QUARANTINE, SILVER_LINEAGE, struct
 from cartbrook.types import Batch
 
 OPEN = "open"
@@ -48,30 +50,29 @@ def split(records: DataFrame, contract: Contract, batch: Batch, timezone: str = 
         Accepted records, typed, exact duplicates folded into the least (file, line); rejected records with every rule they broke,
         the losers of conflicting duplicates among them.
     """
-    judged = _judge(_typed(records, contract, batch, timezone), contract, batch)
+    typed = _typed(records, contract, batch, timezone)
+    rules = [rule for rule in active_rules(contract, batch.switches) if rule.scope is Scope.RECORD]
+    severe = [rule for rule in rules if rule.action is not Action.KEEP]
+    kept = [rule for rule in rules if rule.action is Action.KEEP]
+    broken = [_breaks(rule, contract) for rule in severe]
+    sound = ~reduce(or_, broken, F.lit(False))
+    flags = _names([F.when(_breaks(rule, contract), _flag(rule)) for rule in kept])
+
+    settled = _settle_duplicates(typed.where(sound).withColumn("_flags", flags), contract)
+    accepted = settled.where("_rank = 1").select(*contract.names, *struct(SILVER_LINEAGE).names)
+
     conflict = next(rule for rule in contract.rules if rule.check == "unique")
-    broken = F.col("_broken")
-    sound = F.size(broken) == 0
-
-    instant = [*contract.key, "_effective_time"]
-    same = Window.partitionBy("_sound", *instant, "_record_hash")
-    copy = F.row_number().over(same.orderBy("_source_file", "_source_line"))
-    folded = (
-        judged.withColumn("_sound", sound)
-        .withColumn("_copy", copy)
-        .withColumn("_same", F.collect_list("_record_id").over(same))
-        .where("not _sound or _copy = 1")
-        .withColumn("_copies", _others(F.col("_same"), F.col("_record_id")))
+    lost = settled.where("_rank > 1").withColumns(
+        {"_broken": F.array(F.lit(conflict.name)), "_reason": F.lit(conflict.description or conflict.name)}
     )
-    rank = F.row_number().over(Window.partitionBy("_sound", *instant).orderBy(*greatest_first(contract)))
-    ranked = folded.withColumn("_rank", rank)
-
-    accepted = ranked.where("_sound and _rank = 1").select(*contract.names, *struct(SILVER_LINEAGE).names)
-    lost = F.col("_sound") & (F.col("_rank") > 1)
-    rejected = ranked.where(~F.col("_sound") | lost).withColumn(
-        "_broken", F.when(lost, F.array(F.lit(conflict.name))).otherwise(broken)
+    names = [F.when(breaks, F.lit(rule.name)) for rule, breaks in zip(severe, broken, strict=True)]
+    reasons = [F.when(breaks, _reason(rule, contract)) for rule, breaks in zip(severe, broken, strict=True)]
+    unsound = typed.where(~sound).withColumns({"_broken": _names(names), "_reason": F.array_join(_names(reasons), "; ")})
+    no_copies = F.when(F.lit(False), F.array(F.lit("")))  # NULL; a cast one would not unite with others on Sail
+    return Split(
+        accepted,
+        _quarantine_rows(lost, contract, F.col("_copies")).unionByName(_quarantine_rows(unsound, contract, no_copies)),
     )
-    return Split(accepted, _quarantine_rows(rejected, contract))
 
 
 def active_rules(contract: Contract, switches: Mapping[str, bool]) -> tuple[Rule, ...]:
@@ -122,7 +123,7 @@ def worst(names: Column, contract: Contract) -> Column:
 def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str) -> DataFrame:
     """Cleaned text (``_text_<column>``), typed columns, the raw record, and what the one order compares."""
     texts = records.select(
-        *(name for name in records.columns if name.startswith("_")),
+        *struct(BRONZE_LINEAGE).names,
         raw_record(contract).alias("_record"),
         *(clean(column, F.col(column.name)).alias(f"_text_{column.name}") for column in contract.columns),
     )
@@ -146,23 +147,27 @@ def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str) 
     )
 
 
-def _judge(typed: DataFrame, contract: Contract, batch: Batch) -> DataFrame:
-    """Add `_broken` (rules that send the record to quarantine), `_reasons` and `_flags` (keep-rules it broke)."""
-    judged = [rule for rule in active_rules(contract, batch.switches) if rule.scope is Scope.RECORD]
-    severe = [rule for rule in judged if rule.action is not Action.KEEP]
-    kept = [rule for rule in judged if rule.action is Action.KEEP]
-    return typed.select(
-        "*",
-        _names([F.when(_breaks(rule, contract), F.lit(rule.name)) for rule in severe]).alias("_broken"),
-        _names([F.when(_breaks(rule, contract), _reason(rule, contract)) for rule in severe]).alias("_reasons"),
-        _names([F.when(_breaks(rule, contract), _flag(rule)) for rule in kept]).alias("_flags"),
+def _settle_duplicates(sound: DataFrame, contract: Contract) -> DataFrame:
+    """Fold exact duplicates into the least (file, line), then rank what is left of each key and effective time.
+
+    Returns:
+        The records with `_copies` (ids of their exact duplicates, NULL without any) and `_rank` (1 wins the one total order).
+    """
+    instant = [*contract.key, "_effective_time"]
+    same = Window.partitionBy(*instant, "_record_hash")
+    folded = (
+        sound.withColumn("_copy", F.row_number().over(same.orderBy("_source_file", "_source_line")))
+        .withColumn("_same", F.collect_list("_record_id").over(same))
+        .where("_copy = 1")
+        .withColumn("_copies", _others(F.col("_same"), F.col("_record_id")))
     )
+    return folded.withColumn("_rank", F.row_number().over(Window.partitionBy(*instant).orderBy(*greatest_first(contract))))
 
 
 def _breaks(rule: Rule, contract: Contract) -> Column:
     """True where a record breaks the rule. A line with a structural defect breaks that rule and no other."""
     if rule.check == "structure":
-        return F.col("_defect") == rule.name
+        return F.col("_defect").eqNullSafe(rule.name)
     text = F.col(f"_text_{rule.column}") if rule.column else None
     if rule.check == "required":
         assert text is not None
@@ -214,11 +219,8 @@ def _others(same: Column, own: Column) -> Column:
     return F.when(F.size(same) > 1, F.sort_array(F.array_remove(same, own)))
 
 
-def _quarantine_rows(rejected: DataFrame, contract: Contract) -> DataFrame:
+def _quarantine_rows(rejected: DataFrame, contract: Contract, copies: Column) -> DataFrame:
     """Rejected records as rows of ops.quarantine."""
-    conflict = next(rule for rule in contract.rules if rule.check == "unique")
-    lost = F.array_contains("_broken", conflict.name)
-    reason = F.when(lost, F.lit(conflict.description)).otherwise(F.array_join("_reasons", "; "))
     amount = F.col(contract.amount).cast("decimal(18,2)") if contract.amount else F.lit(None).cast("decimal(18,2)")
     currency = F.col(f"_text_{contract.currency}") if contract.currency else F.lit(None).cast("string")
     return rejected.select(
@@ -232,10 +234,10 @@ def _quarantine_rows(rejected: DataFrame, contract: Contract) -> DataFrame:
         F.col("_record").alias("record"),
         F.col("_broken").alias("rules"),
         worst(F.col("_broken"), contract).alias("severity"),
-        reason.alias("reason"),
+        F.col("_reason").alias("reason"),
         amount.alias("amount"),
         currency.alias("currency"),
         F.lit(OPEN).alias("status"),
         F.lit(None).cast("string").alias("resolved_by"),
-        F.when(lost, F.col("_copies")).alias("copies"),
+        copies.alias("copies"),
     ).select(*struct(QUARANTINE).names)

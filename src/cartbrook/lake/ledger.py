@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from cartbrook.errors import WorkspaceError
-from cartbrook.lake.tables import Tables
+from cartbrook.lake.tables import Tables, fetch
 from cartbrook.types import BatchRow, LiveBatch, Operation, Publication, StepRun
 
 BATCHES = "ops.batches"
@@ -103,15 +104,15 @@ class Ledger:
             WorkspaceError: There is none: `init` did not finish.
         """
         table = self._tables.read(PUBLICATIONS)
-        last = table.agg(F.max("publish_seq").alias("last")).toArrow().to_pylist()[0]["last"]
+        last = fetch(table.agg(F.max("publish_seq").alias("last")))[0]["last"]
         if last is None:
             raise WorkspaceError("The workspace is not ready: `init` was interrupted.", hint="Run `cartbrook init` again.")
-        return _publication(table.where(F.col("publish_seq") == last).toArrow().to_pylist()[0])
+        return _publication(fetch(table.where(F.col("publish_seq") == last).drop("published_at"))[0])
 
     def publications(self, most: int = 50) -> list[Publication]:
         """The newest publications, newest first."""
-        table = self._tables.read(PUBLICATIONS).orderBy(F.col("publish_seq").desc()).limit(most)
-        return [_publication(row) for row in table.toArrow().to_pylist()]
+        table = self._tables.read(PUBLICATIONS).drop("published_at").orderBy(F.col("publish_seq").desc()).limit(most)
+        return [_publication(row) for row in fetch(table)]
 
     def publish(self, publication: Publication) -> None:
         """The commit that counts, then ops.batches after it."""
@@ -138,19 +139,26 @@ class Ledger:
         if batch_id is not None:
             table = table.where(F.lower("batch_id") == batch_id.lower())
         names = [field.name for field in dataclasses.fields(BatchRow)]
-        rows = table.select(*names).orderBy("batch_seq", "revision").toArrow().to_pylist()
+        rows = fetch(_timeless(table.orderBy("batch_seq", "revision").select(*names), "started_at", "finished_at"))
         return [BatchRow(**{name: _plain(value) for name, value in row.items()}) for row in rows]
 
-    def save(self, rows: Sequence[BatchRow]) -> None:
-        """Write rows of ops.batches, each in the place of the one with its (batch_id, revision)."""
+    def save(self, rows: Sequence[BatchRow], *, new: bool = False) -> None:
+        """Write rows of ops.batches, each in the place of the one with its (batch_id, revision).
+
+        Args:
+            new: None of them is there yet.
+        """
         values = [dataclasses.asdict(row) for row in rows]
+        if new:
+            self._append(BATCHES, values)
+            return
         frame = self._tables.rows(_columns(values), SCHEMAS[BATCHES])
         self._tables.merge(BATCHES, frame.withColumn("_change", F.lit("upsert")), ("batch_id", "revision"), staged=True)
         self._tables.forget_written()
 
     def next_seq(self) -> int:
         """The batch_seq of the next batch id that is seen for the first time."""
-        last = self._tables.read(BATCHES).agg(F.max("batch_seq").alias("last")).toArrow().to_pylist()[0]["last"]
+        last = fetch(self._tables.read(BATCHES).agg(F.max("batch_seq").alias("last")))[0]["last"]
         return 1 if last is None else int(last) + 1
 
     # steps
@@ -186,7 +194,7 @@ class Ledger:
         """The last version that the run of an operation recorded for each table."""
         table = self._tables.read(STEP_RUNS).where(F.col("token") == operation.token)
         versions: dict[str, int] = {}
-        for row in table.select("table_versions").toArrow().to_pylist():
+        for row in fetch(table.select("table_versions")):
             for name, version in row["table_versions"] or ():
                 versions[name] = max(version, versions.get(name, -1))
         return versions
@@ -194,15 +202,17 @@ class Ledger:
     def steps(self, batch_id: str, revision: int) -> list[dict[str, Any]]:
         """What the steps of a batch did, oldest first."""
         table = self._tables.read(STEP_RUNS).where((F.lower("batch_id") == batch_id.lower()) & (F.col("revision") == revision))
-        rows = table.orderBy("recorded_at").toArrow().to_pylist()
-        return [
-            {**row, "table_versions": dict(row["table_versions"] or ()), "recorded_at": _plain(row["recorded_at"])}
-            for row in rows
-        ]
+        rows = fetch(_timeless(table.orderBy("recorded_at"), "recorded_at"))
+        return [{**row, "table_versions": dict(row["table_versions"] or ())} for row in rows]
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
         self._tables.record(name, _columns(rows))
         self._tables.forget_written()
+
+
+def _timeless(frame: DataFrame, *times: str) -> DataFrame:
+    """Times as ISO text, made by the engine."""
+    return frame.withColumns({name: F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'") for name in times})
 
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from deltalake import DeltaTable
 from pyarrow import parquet
@@ -29,10 +29,21 @@ from cartbrook.errors import SchemaMismatch
 from cartbrook.lake.session import Session
 
 STAGING = "_staging"
+INSERT = "insert"
 
 _COMMIT = re.compile(r"[0-9]{20}\.json")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def fetch(frame: DataFrame) -> list[dict[str, Any]]:
+    """The rows of a small frame as Python values.
+
+    Through Arrow: `collect` shifts timestamps by the machine's zone, and cannot convert all texts that Sail returns.
+    """
+    rows: list[dict[str, Any]] = frame.toArrow().to_pylist()
+    return rows
+
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -68,10 +79,15 @@ def quoted(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A frame that was evaluated once, and the number of its rows."""
+    """A frame that was evaluated once, the number of its rows, and the files that hold it."""
 
     frame: DataFrame
     rows: int
+    files: tuple[Path, ...]
+
+    def values(self, column: str) -> set[Any]:
+        """The distinct values of a column of few of them."""
+        return {value for file in self.files for value in parquet.read_table(file, columns=[column])[column].unique().to_pylist()}
 
 
 class Tables:
@@ -168,13 +184,16 @@ class Tables:
         """Apply changes in one commit; none is made where there are no changes.
 
         Args:
-            changes: The table's columns and `_change`: upsert or delete. One row per key.
+            changes: The table's columns and `_change`: insert, update, upsert (not known which) or delete. One row per key.
             key: Columns without NULL that identify a row.
             staged: The changes are cheap to evaluate and not empty.
         """
         if not staged:
             once = self.stage(changes)  # an engine may evaluate the source of a MERGE more than once
             if once.rows == 0:
+                return
+            if once.values("_change") == {INSERT}:  # a MERGE takes many times longer
+                self.append(name, once.frame.drop("_change"))
                 return
             changes = once.frame
         change = "_change"
@@ -206,10 +225,11 @@ class Tables:
         """
         folder = self._root / STAGING / uuid.uuid4().hex
         frame.write.parquet(f"file://{folder}")
-        rows = sum(parquet.read_metadata(path).num_rows for path in folder.glob("*.parquet"))
+        files = tuple(folder.glob("*.parquet"))
+        rows = sum(parquet.read_metadata(file).num_rows for file in files)
         if rows == 0:  # Sail then writes no file, so that the schema is lost
-            return Staged(self.session.createDataFrame([], frame.schema), 0)
-        return Staged(self.session.read.parquet(f"file://{folder}"), rows)
+            return Staged(self.session.createDataFrame([], frame.schema), 0, files)
+        return Staged(self.session.read.parquet(f"file://{folder}"), rows, files)
 
     def clear_staging(self) -> None:
         """Remove what was staged; nothing made from it can be read any more."""
@@ -217,7 +237,7 @@ class Tables:
 
     def is_empty(self, frame: DataFrame) -> bool:
         """True if a frame has no row; evaluates it as far as the first."""
-        return bool(frame.limit(1).toArrow().num_rows == 0)
+        return not fetch(frame.limit(1))
 
     def restore(self, name: str, version: int) -> int:
         """Make a table's head hold what a version held; returns the head's version. The history stays."""

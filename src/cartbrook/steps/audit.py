@@ -15,6 +15,7 @@ from cartbrook.contracts.model import DIMENSIONS, FACTS
 from cartbrook.frames import books
 from cartbrook.frames.invariants import broken_versions, unbound, uncovered
 from cartbrook.lake.lake import Lake
+from cartbrook.lake.tables import fetch
 from cartbrook.types import Publication
 
 
@@ -52,7 +53,7 @@ def _live(lake: Lake, publication: Publication) -> Finding:
             for domain in lake.contracts
         ),
     )
-    found = {(row["_batch_id"], row["_revision"]) for row in held.distinct().toArrow().to_pylist()}
+    found = {(row["_batch_id"], row["_revision"]) for row in fetch(held.distinct())}
     strays = sorted(f"{batch_id} revision {revision}" for batch_id, revision in found - live)
     problem = f"silver holds records of what is not live: {', '.join(strays[:5])}" if strays else None
     return Finding("live batches", problem, f"{len(live)} batches")
@@ -65,7 +66,7 @@ def _books(lake: Lake, publication: Publication, domain: str) -> Finding:
     rows: Counter[str] = Counter()
     delivered = booked = Decimal(0)
     problems: list[str] = []
-    for entry in entries.toArrow().to_pylist():
+    for entry in fetch(entries):
         rows[entry["state"]] += entry["rows"]
         delivered += entry["delivered"]
         booked += entry["booked"]
@@ -81,9 +82,9 @@ def _history(lake: Lake, publication: Publication, domain: str) -> Finding:
     contract = lake.contracts[domain]
     name = DIMENSIONS[domain]
     dimension = lake.published(f"gold.{name}", publication)
-    problems = [f"{row['rows']} versions {row['problem']}" for row in broken_versions(dimension, contract).toArrow().to_pylist()]
+    problems = [f"{row['rows']} versions {row['problem']}" for row in fetch(broken_versions(dimension, contract))]
     silver = lake.published(f"silver.{domain}", publication)
-    problems += [f"{row['rows']} records have no version" for row in uncovered(silver, dimension, contract).toArrow().to_pylist()]
+    problems += [f"{row['rows']} records have no version" for row in fetch(uncovered(silver, dimension, contract))]
     versions = dimension.count()
     return Finding(f"history in {name}", "; ".join(problems[:5]) or None, f"{versions} versions")
 
@@ -94,7 +95,7 @@ def _binding(lake: Lake, publication: Publication, domain: str) -> Finding:
     parents = {r.parent: lake.published(f"gold.{gold[r.parent]}", publication) for r in contract.references}
     fact = lake.published(f"gold.{FACTS[domain]}", publication)
     wrong = unbound(lake.published(f"silver.{domain}", publication), fact, parents, contract, lake.contracts)
-    problems = [f"{row['rows']} facts are not what the live records say" for row in wrong.toArrow().to_pylist()]
+    problems = [f"{row['rows']} facts are not what the live records say" for row in fetch(wrong)]
     return Finding(f"binding of {FACTS[domain]}", "; ".join(problems) or None, f"{fact.count()} facts")
 
 

@@ -18,6 +18,7 @@ from cartbrook.frames.parking import movements, parked, raw_texts
 from cartbrook.frames.schema import fact_key
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.results import save_results
+from cartbrook.lake.tables import fetch
 from cartbrook.types import Batch, Operation, StepResult
 
 QUARANTINE = "ops.quarantine"
@@ -140,7 +141,7 @@ def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:
     if staged.rows == 0:
         return
     moved = staged.frame
-    new = moved.where("record is null").select("domain", "batch_seq").distinct().toArrow().to_pylist()
+    new = fetch(moved.where("record is null").select("domain", "batch_seq").distinct())
     fresh = {domain: [row["batch_seq"] for row in new if row["domain"] == domain] for domain in FACTS}
     texts = [
         raw_texts(lake.tables.read(f"bronze.{domain}", where={"_batch_seq": seqs}), lake.contracts[domain])
@@ -171,7 +172,7 @@ def _results(lake: Lake, batch: Batch, domain: str, held: list[str]) -> list[sco
     rules = contract.rules_of(Scope.LAKE)
     if rules:
         counts = counts.unionByName(scoring.lake_counts(_context(lake, silver, contract), rules, contract))
-    return scoring.results(contract, scoring.tallies(counts.toArrow().to_pylist()), batch.switches, held)
+    return scoring.results(contract, scoring.tallies(fetch(counts)), batch.switches, held)
 
 
 def _context(lake: Lake, silver: DataFrame, contract: Contract) -> DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cartbrook.frames.marts import MARTS, Mart, MartContext, reporting_currency
 from cartbrook.lake.lake import Lake
+from cartbrook.lake.tables import fetch
 from cartbrook.types import Operation, StepResult
 
 
@@ -37,5 +38,5 @@ def _currency(lake: Lake) -> str:
     """The reporting currency: the setting, else the currency with most orders, USD before any order."""
     if lake.settings.reporting_currency:
         return lake.settings.reporting_currency
-    rows = reporting_currency(lake.tables.read("gold.fact_orders")).toArrow().to_pylist()
+    rows = fetch(reporting_currency(lake.tables.read("gold.fact_orders")))
     return str(rows[0]["currency"]) if rows else "USD"

@@ -18,6 +18,7 @@ from cartbrook.frames.changes import keys_of, within
 from cartbrook.frames.invariants import broken_versions
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
+from cartbrook.lake.tables import fetch
 from cartbrook.types import Batch, BatchRow, Operation, Publication, StepResult
 
 
@@ -112,7 +113,7 @@ def _rejected(lake: Lake, operation: Operation, batch: Batch, before: list[Batch
 def _balanced(lake: Lake, batch: Batch) -> Counter[str]:
     """Rows by state, after every record and every amount of the batch has been found in exactly one state."""
     parts = [_entries(lake, batch, domain) for domain in batch.domains]
-    entries = reduce(DataFrame.unionByName, parts).toArrow().to_pylist()
+    entries = fetch(reduce(DataFrame.unionByName, parts))
     problems = [_problem(entry) for entry in entries]
     by_file: Counter[tuple[str, str]] = Counter()
     totals: dict[tuple[str, str], Decimal] = {}
@@ -160,7 +161,7 @@ def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:
     contract = lake.contracts[domain]
     touched = keys_of(lake.tables.read(f"silver.{domain}", where={"_batch_seq": batch.batch_seq}), key=contract.key)
     dimension = within(lake.tables.read(f"gold.{DIMENSIONS[domain]}"), touched, contract.key)
-    broken = broken_versions(dimension, contract).toArrow().to_pylist()
+    broken = fetch(broken_versions(dimension, contract))
     _require(batch, [f"{DIMENSIONS[domain]}: {row['rows']} versions {row['problem']}" for row in broken])
     return Counter()
 
@@ -168,6 +169,6 @@ def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:
 def _score(lake: Lake, batch: Batch) -> str | None:
     rows = lake.tables.read("ops.quality_results", where={"batch_seq": batch.batch_seq})
     names = [field.name for field in dataclasses.fields(scoring.RuleResult)]
-    results = [scoring.RuleResult(**row) for row in rows.select(*names).toArrow().to_pylist()]
+    results = [scoring.RuleResult(**row) for row in fetch(rows.select(*names))]
     score = scoring.score(results)
     return None if score is None else str(score)

@@ -114,7 +114,7 @@ def _examine(lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: li
         intake.give_back(lake.places, trigger, folder)
         _save_waiting(lake, trigger, rows, "held", error.message)
         return Outcome(trigger.trigger_id, "held", error.message)
-    lake.ledger.save([row])
+    lake.ledger.save([row], new=all(seen.revision != revision for seen in rows))
     return batch
 
 

@@ -12,6 +12,7 @@ from cartbrook.errors import BatchRejected
 from cartbrook.frames import scoring
 from cartbrook.frames.quality import active_rules, split
 from cartbrook.lake.lake import Lake
+from cartbrook.lake.tables import fetch
 from cartbrook.types import Batch, Operation, StepResult
 
 QUARANTINE = "ops.quarantine"
@@ -80,6 +81,6 @@ def _gate(lake: Lake, batch: Batch) -> None:
 def _results(lake: Lake, batch: Batch, contract: Contract) -> list[scoring.RuleResult]:
     silver = lake.tables.read(f"silver.{contract.domain}", where={"_batch_seq": batch.batch_seq})
     aside = lake.tables.read(QUARANTINE, where={"batch_seq": batch.batch_seq}).where(f"domain = '{contract.domain}'")
-    counted = scoring.batch_counts(silver, aside, contract).toArrow().to_pylist()
+    counted = fetch(scoring.batch_counts(silver, aside, contract))
     local = dataclasses.replace(contract, rules=contract.rules_of(Scope.RECORD, Scope.BATCH))
     return scoring.results(local, scoring.tallies(counted), batch.switches, batch.domains)

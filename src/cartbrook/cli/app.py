@@ -1,0 +1,89 @@
+"""The commands, and what becomes of errors: a message and a hint on standard error, an exit code, and no traceback."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+from cartbrook.cli import demo, doctor, query, reading, running, workspace
+from cartbrook.cli.output import note, say
+from cartbrook.errors import CartbrookError
+
+_EPILOG = "Exit codes: 0 all is well, 1 something needs a person (failed, refused, rejected, held, waiting), 2 wrong usage."
+
+app = typer.Typer(
+    name="cartbrook",
+    help="Take batches of shop data from a trigger to history, facts and KPIs, with every record accounted for.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_debug = False
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from cartbrook import __version__
+
+        say(f"cartbrook {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", envvar="CARTBROOK_DEBUG", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    global _debug  # noqa: PLW0603 - set once, by the one call of a process
+    del version
+    _debug = debug
+    if debug:
+        logging.basicConfig(format="%(name)s: %(message)s")
+        logging.getLogger("cartbrook").setLevel(logging.DEBUG)
+
+
+for _function in (workspace.init, workspace.submit, running.run, reading.status, reading.batches, reading.show):
+    app.command()(_function)
+_quarantine = typer.Typer(help="Records that were set aside or wait for their parents.", no_args_is_help=True)
+_quarantine.command("list")(reading.quarantine)
+app.add_typer(_quarantine, name="quarantine")
+for _function in (running.undo, running.rebuild, running.audit, query.query, workspace.generate, demo.demo, doctor.doctor):
+    app.command()(_function)
+
+
+def main() -> NoReturn:
+    """The `cartbrook` command."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(words: list[str]) -> int:
+    """Run a command given as words; returns its exit code."""
+    try:
+        app(words, prog_name="cartbrook")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except CartbrookError as error:
+        _tell_traceback()
+        note(f"Error: {error}")
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last place that can keep a traceback from a user
+        _tell_traceback()
+        first = str(error).strip().splitlines()[:1]
+        note(f"Error: {type(error).__name__}{f': {first[0][:300]}' if first else ''}")
+        if not _debug:
+            note("  This is not an error that cartbrook expects. The traceback: cartbrook --debug COMMAND")
+        return 1
+    return 0
+
+
+def _tell_traceback() -> None:
+    if _debug:
+        traceback.print_exc()

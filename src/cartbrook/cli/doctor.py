@@ -1,0 +1,191 @@
+"""`cartbrook doctor`: what works on this machine and in this workspace, and what to do about what does not."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+import typer
+
+from cartbrook.cli.options import HERE, Json, Workspace
+from cartbrook.cli.output import say, say_json
+from cartbrook.config import Settings, load_settings
+from cartbrook.errors import CartbrookError
+from cartbrook.lake.places import Places, PlainPath
+
+_LEAST_FREE = 2**30
+_PACKAGES = {"sail": ("pysail", "pyspark-client", "pyarrow", "pandas", "deltalake"), "spark": ("pyspark", "delta-spark", "deltalake")}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        status: ok, warning or problem.
+        advice: What to do; None where all is well.
+    """
+
+    name: str
+    status: str
+    found: str
+    advice: str | None = None
+
+
+def doctor(workspace: Workspace = HERE, as_json: Json = False) -> None:
+    """Look at Python, the engine, this machine and the workspace, and tell what to do about each problem."""
+    checks: list[Check] = []
+    settings, check = _settings(workspace)
+    checks += [_python(), check, *_versions(settings.engine), *_java(settings.engine), _engine(settings)]
+    engine_works = checks[-1].status == "ok"
+    checks += [_disk(workspace), *_workspace(workspace, readable=engine_works)]
+    if as_json:
+        say_json([asdict(check) for check in checks])
+    else:
+        for check in checks:
+            say(f"{check.status:8} {check.name}: {check.found}")
+            if check.advice:
+                say(f"         -> {check.advice}")
+    raise typer.Exit(1 if any(check.status == "problem" for check in checks) else 0)
+
+
+def _python() -> Check:
+    found = f"{sys.version.split()[0]} ({sys.executable})"
+    if sys.version_info < (3, 11):
+        return Check("Python", "problem", found, "Use Python 3.11 or newer.")
+    return Check("Python", "ok", found)
+
+
+def _settings(workspace: Path) -> tuple[Settings, Check]:
+    try:
+        settings = load_settings(workspace)
+    except CartbrookError as error:
+        return Settings(), Check("Settings", "problem", error.message, error.hint or "Correct cartbrook.yaml.")
+    return settings, Check("Settings", "ok", f"engine {settings.engine}, timezone {settings.timezone}")
+
+
+def _versions(engine: str) -> Iterator[Check]:
+    """Installed versions beside those that this release of cartbrook was tested with: the ones its extra asks for."""
+    asked: dict[str, str] = {}
+    for requirement in metadata.requires("cartbrook") or ():
+        if re.search(rf"extra == ['\"]{engine}['\"]", requirement):
+            name, version = re.match(r"([A-Za-z0-9-]+)(?:\[[^]]*\])?\s*([^;]*)", requirement).groups()  # type: ignore[union-attr]
+            asked[name.lower()] = version.strip()
+    for name in _PACKAGES[engine]:
+        try:
+            installed = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield Check(name, "problem", "not installed", f"pip install 'cartbrook[{engine}]'")
+            continue
+        wanted = asked.get(name, "")
+        if wanted.startswith("==") and installed != wanted[2:]:
+            yield Check(name, "warning", installed, f"Tested with {wanted[2:]}: pip install '{name}{wanted}'")
+        else:
+            yield Check(name, "ok", f"{installed}{f' (asked for: {wanted})' if wanted else ''}")
+
+
+def _java(engine: str) -> Iterator[Check]:
+    if engine == "spark":
+        java = shutil.which("java")
+        yield Check("Java", "ok", java) if java else Check("Java", "problem", "none found", "Install a Java 17 or 21 runtime.")
+
+
+def _engine(settings: Settings) -> Check:
+    """Start the engine and let a small table make the round."""
+    name = f"Engine {settings.engine}"
+
+    def round_trip() -> Check:
+        from pyspark.sql import types as T
+
+        from cartbrook.lake.session import open_engine
+        from cartbrook.lake.tables import Tables
+
+        schema = T.StructType([T.StructField("x", T.LongType()), T.StructField("s", T.StringType())])
+        with tempfile.TemporaryDirectory() as folder, open_engine(settings.engine, settings.master) as engine:
+            path = PlainPath(Path(folder).resolve())
+            tables = Tables(engine.session, path.path, {"ops.doctor": schema})
+            tables.create("ops.doctor")
+            tables.append("ops.doctor", tables.rows({"x": [1, 2], "s": ["a", "Ä'"]}, schema))
+            read = tables.read("ops.doctor").orderBy("x").toArrow().to_pylist()
+            path.close()
+        if read != [{"x": 1, "s": "a"}, {"x": 2, "s": "Ä'"}]:
+            return Check(name, "problem", "a Delta table was read otherwise than written", "Install the tested versions.")
+        return Check(name, "ok", "starts, writes and reads a Delta table")
+
+    return _guarded(name, round_trip, f"pip install 'cartbrook[{settings.engine}]'; with --debug: the traceback")
+
+
+def _disk(workspace: Path) -> Check:
+    place = next(folder for folder in (workspace.resolve(), *workspace.resolve().parents) if folder.is_dir())
+    free = shutil.disk_usage(place).free
+    found = f"{free / 2**30:.1f} GiB free at {place}"
+    if free < _LEAST_FREE:
+        return Check("Disk", "warning", found, "Make room: a full disk fails batches (published tables stay readable).")
+    return Check("Disk", "ok", found)
+
+
+def _workspace(workspace: Path, *, readable: bool) -> Iterator[Check]:
+    places = Places(workspace.resolve())
+    try:
+        places.require()
+    except CartbrookError as error:
+        yield Check("Workspace", "warning", error.message, error.hint)
+        return
+    yield Check("Workspace", "ok", str(places.root))
+    yield _guarded("Path", lambda: _path(places), "Set TMPDIR to a folder of plain ASCII letters.")
+    yield _guarded("Lock", lambda: _lock(places), "Look at the permissions of the workspace.")
+    if readable:
+        yield _guarded("Tables", lambda: _tables(workspace), "Run `cartbrook run`; if that fails too, keep the folder and report it.")
+
+
+def _path(places: Places) -> Check:
+    path = PlainPath(places.lake)
+    plain = path.path == places.lake
+    path.close()
+    return Check("Path", "ok", "plain" if plain else "holds blanks or other letters; reached by a link in the temporary folder")
+
+
+def _lock(places: Places) -> Check:
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(places.lock, timeout=0):
+            return Check("Lock", "ok", "free")
+    except Timeout:
+        return Check("Lock", "warning", "another cartbrook process works here", "Wait until it has ended.")
+
+
+def _tables(workspace: Path) -> Check:
+    from cartbrook import pipeline
+
+    with pipeline.open_lake(workspace) as lake:
+        newest = lake.ledger.newest()
+        bad: list[str] = []
+
+        def look(name: str) -> None:
+            try:
+                lake.tables.is_empty(lake.published(name, newest))
+            except Exception:  # noqa: BLE001 - whatever hinders reading, the table is named
+                bad.append(name)
+
+        lake.tables.each(look, lake.pinned)
+    if bad:
+        return Check("Tables", "problem", f"not readable as published: {', '.join(sorted(bad)[:5])}", "Restore the files of lake/.")
+    found = f"{len(newest.table_versions)} tables open at the versions of publication {newest.publish_seq}"
+    return Check("Tables", "ok", found)
+
+
+def _guarded(name: str, look: Callable[[], Check], advice: str) -> Check:
+    try:
+        return look()
+    except CartbrookError as error:
+        return Check(name, "problem", error.message, error.hint or advice)
+    except Exception as error:  # noqa: BLE001 - a doctor reports, whatever it is
+        first = str(error).strip().splitlines()[:1]
+        return Check(name, "problem", f"{type(error).__name__}{f': {first[0][:200]}' if first else ''}", advice)

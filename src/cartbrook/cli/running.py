@@ -1,0 +1,128 @@
+"""Commands that change what is published, and the one that proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cartbrook.cli.options import HERE, Json, Workspace, command
+from cartbrook.cli.output import is_terminal, say, say_json
+
+if TYPE_CHECKING:
+    from cartbrook.lake.lake import Lake
+    from cartbrook.types import Outcome
+
+
+def run(
+    workspace: Workspace = HERE,
+    confirm: Annotated[
+        list[str] | None, typer.Option(metavar="BATCH_ID", help="Its batch_date is meant, far ahead as it is; repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take in every trigger that waits, and finish what an interrupted run left."""
+    from cartbrook import pipeline
+
+    with pipeline.open_lake(workspace) as lake:
+        if as_json:
+            outcomes = pipeline.run(lake, confirm or ())
+            say_json([asdict(outcome) for outcome in outcomes])
+        else:
+            with _progress(lake) as told:
+                outcomes = pipeline.run(lake, confirm or (), told=told)
+            if not outcomes:
+                say("nothing to do")
+    if not all(outcome.good for outcome in outcomes):
+        if not as_json:
+            say(f"Next: {command(workspace, 'status')}")
+        raise typer.Exit(1)
+
+
+def undo(
+    batch_id: Annotated[str, typer.Argument(metavar="BATCH_ID")], workspace: Workspace = HERE, as_json: Json = False
+) -> None:
+    """Take a published batch out, as if it had never come; its files stay in the archive."""
+    from cartbrook import pipeline
+
+    with pipeline.open_lake(workspace) as lake:
+        _tell(pipeline.undo(lake, batch_id), as_json=as_json)
+
+
+def rebuild(
+    workspace: Workspace = HERE,
+    from_bronze: Annotated[bool, typer.Option("--from-bronze", help="Validate the raw records anew, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compute all of gold anew, under the contracts and settings in force."""
+    from cartbrook import pipeline
+
+    with pipeline.open_lake(workspace) as lake:
+        _tell(pipeline.rebuild(lake, from_bronze=from_bronze), as_json=as_json)
+
+
+def audit(workspace: Workspace = HERE, as_json: Json = False) -> None:
+    """Prove from the published tables that books balance, histories hold and facts are bound as they must be."""
+    from cartbrook import pipeline
+
+    with pipeline.open_lake(workspace) as lake:
+        findings = pipeline.prove(lake)
+    problems = [finding for finding in findings if finding.problem]
+    if as_json:
+        say_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            say(f"{'PROBLEM' if finding.problem else 'ok':7}  {finding.check}: {finding.problem or finding.proved}")
+        say(f"{len(findings)} proofs, {len(problems)} problems" if problems else f"{len(findings)} proofs, no problem")
+    raise typer.Exit(1 if problems else 0)
+
+
+def told_line(outcome: Outcome) -> str:
+    """An outcome as one line: what became of it, score, counts, seconds."""
+    message = outcome.message.replace("\n", " ")
+    name = f"{outcome.batch_id}: "
+    parts = [outcome.status if outcome.status == "published" else message.removeprefix(name)]
+    if outcome.status not in message and outcome.status not in ("published", "unchanged", "waiting"):
+        parts = [f"{outcome.status}, {parts[0]}"]
+    if outcome.revision and outcome.revision > 1:
+        parts.append(f"revision {outcome.revision}")
+    if outcome.score is not None:
+        parts.append(f"score {outcome.score}")
+    parts += [f"{count} {state}" for state, count in outcome.rows.items() if count or state == "accepted"]
+    if outcome.seconds is not None:
+        parts.append(f"{outcome.seconds:.1f} s")
+    return f"{'' if outcome.status == 'rebuilt' else name}{', '.join(parts)}"
+
+
+def _tell(outcome: Outcome, *, as_json: bool) -> None:
+    if as_json:
+        say_json(asdict(outcome))
+    else:
+        say(told_line(outcome))
+    raise typer.Exit(0 if outcome.good else 1)
+
+
+@contextmanager
+def _progress(lake: Lake) -> Iterator[Callable[[Outcome], None]]:
+    """Print outcomes as they come; on a terminal, below a bar of how many are left."""
+    from cartbrook.lake import intake
+
+    if not is_terminal():
+        yield lambda outcome: say(told_line(outcome))
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    waiting = len(intake.waiting_triggers(lake.places)) + len(intake.claimed_folders(lake.places))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("batches", total=waiting, visible=waiting > 0)
+
+        def told(outcome: Outcome) -> None:
+            bar.console.print(Text(told_line(outcome)), soft_wrap=True)
+            bar.advance(task)
+
+        yield told

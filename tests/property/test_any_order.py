@@ -1,0 +1,140 @@
+"""Any order of batches, any repetition, one undone: the same tables, equal to a rebuild and to the specification."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+
+import pytest
+from hypothesis import Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from cartbrook.testing import Delivery
+from tests.property.shops import RAGGED, Shop, batch, customer, order, product, shipment, shop, shops, stock
+
+# A night may take more, or others: PROPERTY_EXAMPLES=200 PROPERTY_SEED=7 pytest tests/property
+EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "2"))
+SEED = int(os.environ.get("PROPERTY_SEED", "0"))
+# An example takes seconds and is small as it is; shrinking one would take minutes.
+PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
+
+FAMILY = batch(1, 10, customers=[customer(), customer("c2")], products=[product(), product("p2")])
+OVERLAP = [
+    batch(1, 10, customers=[customer(name="Ann")], products=[product(price="10.00")]),
+    batch(2, 10, customers=[customer(name="Bob")], products=[product(price="11.00")], orders=[order(day="2025-01-10")]),
+    batch(3, 10, customers=[customer(name="Cid")], products=[product(price="12.00")], inventory=[stock()]),
+]
+CHILDREN = batch(2, 11, orders=[order(), order("o2", "c2")], shipping=[shipment(), shipment("s2", "o2")], inventory=[stock()])
+
+CASES: dict[str, Shop] = {
+    "the middle of three batches of one day is undone": shop(
+        ("submit", OVERLAP[2]), ("submit", OVERLAP[1]), ("submit", OVERLAP[0]), ("undo", OVERLAP[1])
+    ),
+    "the greatest of three batches of one day is undone and comes again": shop(
+        *(("submit", part) for part in OVERLAP), ("undo", OVERLAP[2]), ("submit", OVERLAP[2])
+    ),
+    "parents are undone, so that orders and their shipments wait again": shop(
+        ("submit", FAMILY), ("submit", CHILDREN), ("undo", FAMILY)
+    ),
+    "parents are undone and come again": shop(
+        ("submit", FAMILY), ("submit", CHILDREN), ("undo", FAMILY), ("submit", FAMILY), ("submit", CHILDREN)
+    ),
+    "parents come last and earlier than their children": shop(("submit", CHILDREN), ("submit", FAMILY)),
+    "a parent comes in a batch that is later than its children": shop(
+        ("submit", CHILDREN), ("submit", batch(9, 20, customers=[customer(), customer("c2")], products=[product()]))
+    ),
+    "a late price cuts a version anew, and the order moves to it": shop(
+        ("submit", batch(1, 10, customers=[customer()], products=[product(price="10.00")])),
+        ("submit", batch(2, 20, products=[product(price="20.00")], orders=[order(day="2025-01-16")], inventory=[stock()])),
+        ("submit", batch(3, 15, products=[product(price="15.00")])),
+        ("submit", batch(4, 12, products=[product(price="10.00")])),
+    ),
+    "the late price is undone, and the order moves back": shop(
+        ("submit", batch(1, 10, customers=[customer()], products=[product(price="10.00")])),
+        ("submit", batch(3, 15, products=[product(price="15.00")])),
+        ("submit", batch(2, 20, products=[product(price="20.00")], orders=[order(day="2025-01-16")])),
+        ("undo", batch(3, 15)),
+    ),
+    "the newest record of an order waits, so that an older one stays; then its customer comes": shop(
+        ("submit", FAMILY),
+        ("submit", CHILDREN),
+        ("submit", batch(3, 12, orders=[order(customer_id="c7")], shipping=[shipment("s7")])),
+        ("submit", batch(4, 11, customers=[customer("c7")])),
+        ("undo", batch(1, 10)),
+    ),
+    "A, B, A with NULL between, and untracked columns that change alone": shop(
+        ("submit", batch(3, 13, customers=[customer(name="Ann", last_login="2025-01-03 00:00:00")])),
+        ("submit", batch(1, 10, customers=[customer(name="Ann", last_login="2025-01-01 00:00:00")])),
+        ("submit", batch(2, 12, customers=[customer(name="")])),
+        ("submit", batch(4, 14, customers=[customer(name="Ann", last_login="")])),
+        ("submit", batch(5, 11, customers=[customer(name="Bob")])),
+        ("undo", batch(5, 11)),
+    ),
+    "copies and conflicts of one key in a batch, and the same record in the next": shop(
+        ("submit", batch(2, 10, customers=[customer(), customer(), customer(name="Bob"), customer(name="Bob")])),
+        ("submit", batch(1, 10, customers=[customer(), {**customer(), RAGGED: "x"}, customer(key="")])),
+        ("undo", batch(2, 10)),
+    ),
+    "another revision takes a batch's place and drops a domain": shop(
+        ("submit", FAMILY),
+        ("submit", CHILDREN),
+        ("submit", Delivery("b1", dt.date(2025, 1, 10), {"customers": [customer()]}, more={"supersede": True})),
+        ("submit", Delivery("b1", dt.date(2025, 1, 12), {"products": [product()]}, more={"supersede": True})),
+    ),
+    "nothing is left": shop(("submit", CHILDREN), ("submit", FAMILY), ("undo", CHILDREN), ("undo", FAMILY)),
+    "the only batch with orders in another currency is undone": shop(
+        ("submit", FAMILY),
+        ("submit", batch(2, 11, orders=[order()])),
+        ("submit", batch(3, 11, orders=[order("o2", currency="EUR"), order("o3", currency="EUR")])),
+        ("undo", batch(3, 11)),
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_a_nasty_case(workshop, case):
+    """What was thought out beforehand ends in the tables of the straight way, of a rebuild and of the specification."""
+    workshop.holds(CASES[case])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(6))
+def test_any_order(workshop, part):
+    """Random small shops end in the tables of the straight way, of a rebuild and of the specification."""
+
+    @seed(SEED * 1000 + part)
+    @settings(max_examples=EXAMPLES, phases=PHASES, database=None)
+    @given(shops())
+    def holds(example: Shop) -> None:
+        workshop.holds(example)
+
+    holds()
+
+
+OP = {"op": st.sampled_from(["", "", "U", "D", "delete"])}
+DELETES = {"customers": OP, "products": OP, "orders": OP, "shipping": OP, "inventory": OP}
+
+
+def with_deletes(text: str) -> str:
+    """A contract with a column that deletes."""
+    text = text.replace("    properties:\n", "    properties:\n      - name: op\n        physicalType: string\n", 1)
+    mark = "      - {property: delete, value: {column: op, values: [D, delete]}}\n"
+    if "\n    customProperties:\n" in text:
+        return text.replace("\n    customProperties:\n", f"\n    customProperties:\n{mark}", 1)
+    return text.replace("    properties:\n", f"    customProperties:\n{mark}    properties:\n", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(3))
+def test_any_order_with_deletes(workshop, built_in, part):
+    """The same holds where records may delete their key, in every domain."""
+    contracts = {domain: with_deletes(built_in(domain)) for domain in DELETES}
+
+    @seed(SEED * 1000 + 100 + part)
+    @settings(max_examples=EXAMPLES, phases=PHASES, database=None)
+    @given(shops(DELETES, most=4))
+    def holds(example: Shop) -> None:
+        workshop.holds(example, "deletes", contracts)
+
+    holds()
