@@ -21,7 +21,8 @@ from cartbrook import runner
 from cartbrook.config import Settings, load_settings
 from cartbrook.contracts.load import load_contracts, logic_facts, rules_hash
 from cartbrook.contracts.model import Contracts
-from cartbrook.errors import BatchNotFound, BatchRejected, FileRefused, LogicChanged
+from cartbrook.contracts.trigger import parse_trigger
+from cartbrook.errors import BatchNotFound, BatchRejected, FileRefused, LogicChanged, TriggerRefused
 from cartbrook.frames import LOGIC
 from cartbrook.frames.marts import MARTS
 from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, record_tables, struct
@@ -143,11 +144,16 @@ def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome]
 
 
 def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
-    """Run one step of a received batch, as a task of a job does; its run goes on from the steps before it.
+    """Run one step of a batch, as a task of a job does; its run goes on from the steps before it.
+
+    Args:
+        step: receive, or a step of STORY.
 
     Raises:
-        BatchNotFound: No such batch was received, or it is not running.
+        BatchNotFound: No such batch was received or, for `receive`, no trigger of that id waits or it cannot become a batch.
     """
+    if step == "receive":
+        return _receive(lake, batch_id)
     with lake.exclusive():
         base = lake.ledger.newest()
         row = next((row for row in reversed(lake.ledger.batches(batch_id)) if row.manifest), None)
@@ -160,8 +166,21 @@ def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
         done = lake.ledger.steps(batch.batch_id, batch.revision)
         if done:
             operation = runner.goes_on(operation, done[-1]["token"], done[-1]["attempt"])
-        runner.abandon_strays(lake, operation)
+        runner.abandon_strays(lake, operation, lake.trusted(operation))
         return runner.perform(lake, operation, {step: STORY[step]})
+
+
+def _receive(lake: Lake, batch_id: str) -> StepResult:
+    with lake.exclusive():
+        base = recover(lake)
+        _require_logic(lake, base)
+        for path in intake.waiting_triggers(lake.places):
+            if _named(path) == batch_id:
+                received = receive.receive(lake, path, base)
+                if isinstance(received, Outcome):
+                    raise BatchNotFound(received.message)
+                return StepResult(received.rows, received.rows)
+    raise BatchNotFound(f"No trigger of {batch_id} waits.", hint="`cartbrook submit` puts one there.")
 
 
 def undo(lake: Lake, batch_id: str) -> Outcome:
@@ -326,6 +345,14 @@ def _require_logic(lake: Lake, base: Publication) -> None:
 def _logic_hash(contracts: Contracts, settings: Settings) -> str:
     parts = [str(LOGIC), json.dumps(logic_facts(contracts), sort_keys=True), settings.gold_hash()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _named(path: Path) -> str | None:
+    """The trigger_id of a waiting trigger, if it can be read."""
+    try:
+        return parse_trigger(path.read_bytes(), path.name).trigger_id
+    except TriggerRefused:
+        return None
 
 
 def _by_date(triggers: list[Path]) -> list[Path]:

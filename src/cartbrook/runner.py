@@ -56,7 +56,7 @@ def carry(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, first:
     Args:
         first: What was done for the operation before, to be recorded with the steps.
     """
-    abandon_strays(lake, operation)
+    abandon_strays(lake, operation, operation.base.table_versions)
     try:
         perform(lake, operation, steps, first=first)
     except Exception:
@@ -89,10 +89,10 @@ def perform(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, firs
     return result
 
 
-def abandon_strays(lake: Lake, operation: Operation) -> None:
-    """Restore heads that are neither published nor this run's, and record the restored versions as this run's."""
+def abandon_strays(lake: Lake, operation: Operation, versions: Mapping[str, int]) -> None:
+    """Restore heads that are not at the versions they should have, and record the restored ones as this run's."""
     started = time.perf_counter()
-    restored = lake.settle(lake.trusted(operation))
+    restored = lake.settle(versions)
     if restored:
         lake.ledger.record(operation, [StepRun("restore", time.perf_counter() - started, versions=restored)])
 

@@ -76,7 +76,7 @@ class Expected:
         self.parked: dict[str, tuple[str, ...]] = {}
         self.dimensions: dict[str, list[Version]] = {}
         live = list(live)
-        kept = {domain: self._accepted(live, contracts[domain]) for domain in contracts}
+        kept = {domain: self._accepted(live, contracts, contracts[domain]) for domain in contracts}
         versions: dict[str, dict[tuple[Any, ...], list[Version]]] = {}
         for domain in ("customers", "products"):
             histories = {key: history(records, contracts[domain]) for key, records in by_key(kept[domain], contracts[domain]).items()}
@@ -114,12 +114,12 @@ class Expected:
                 bound_to = bind(versions["products"][key_of(won, "product_id")], at(won.delivery.batch_date))
                 self.inventory[key] = (won.record_id, bound_to.surrogate)
 
-    def _accepted(self, live: list[Delivery], contract: Contract) -> list[Record]:
+    def _accepted(self, live: list[Delivery], contracts: Contracts, contract: Contract) -> list[Record]:
         """The records that pass their own rules; copies are dropped and losers of conflicts quarantined, within a batch."""
         accepted: list[Record] = []
         for delivery in live:
             instants: dict[tuple[Any, ...], dict[str, Record]] = defaultdict(dict)
-            for record in sorted(records_of(delivery, contract), key=lambda record: record.place):
+            for record in sorted(records_of(delivery, contracts, contract.domain), key=lambda record: record.place):
                 if record.sound:
                     instant = (*(record.values[name] for name in contract.key), record.effective)
                     instants[instant].setdefault(record.digest, record)
@@ -185,17 +185,16 @@ def by_key(records: list[Record], contract: Contract) -> dict[tuple[Any, ...], l
     return found
 
 
-def records_of(delivery: Delivery, contract: Contract) -> Iterable[Record]:
+def records_of(delivery: Delivery, contracts: Contracts, domain: str) -> Iterable[Record]:
     """Every delivered line of one domain."""
-    if contract.domain not in delivery.rows:
-        return
-    for name, text in delivery.texts({contract.domain: contract}).items():
-        if not name.startswith(f"{contract.domain}_"):
+    contract = contracts[domain]
+    for name, text in delivery.texts(contracts).items():
+        if not name.startswith(f"{domain}_"):
             continue
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         lines = list(csv.reader(io.StringIO(text, newline="")))
         for number, fields in enumerate(lines[1:], start=2):
-            record_id = digest([delivery.batch_id, contract.domain, name, sha256, str(number)])
+            record_id = digest([delivery.batch_id, domain, name, sha256, str(number)])
             yield judged(delivery, contract, record_id, (name, number), dict(zip(lines[0], fields, strict=False)), len(fields))
 
 

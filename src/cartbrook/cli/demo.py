@@ -103,5 +103,5 @@ def _tell(lake: Lake, folder: Path) -> None:
         },
         title="Batches",
     )
-    say_money(reports.status(lake)["quarantine"])
+    say_money(reports.status(lake, folder)["quarantine"])
     say(f"planted.json in {folder / 'deliveries'} lists every defect that was put in.")

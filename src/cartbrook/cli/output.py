@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -14,7 +15,7 @@ import typer
 
 Row = Mapping[str, Any]
 
-_NUMBERS = (int, float, Decimal)
+_DECIMAL = re.compile(r"-?\d+\.\d+")
 
 
 def say(text: str = "") -> None:
@@ -60,7 +61,7 @@ def say_json(value: Any) -> None:
 
 def text(value: Any) -> str:
     """A value as one cell of a table; NULL is empty."""
-    if value is None:
+    if value is None or value == []:
         return ""
     value = plain(value)
     if isinstance(value, bool):
@@ -97,7 +98,9 @@ def say_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], *, title: 
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
+    if isinstance(value, str):
+        return _DECIMAL.fullmatch(value) is not None
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _rich_table(headings: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> None:

@@ -27,7 +27,7 @@ def status(workspace: Workspace = HERE, as_json: Json = False) -> None:
     from cartbrook.cli import reports
 
     with pipeline.open_lake(workspace) as lake:
-        report = reports.status(lake)
+        report = reports.status(lake, workspace)
     if as_json:
         say_json(report)
         return
@@ -127,11 +127,8 @@ def quarantine(
     elif not rows:
         say("no such record")
     else:
-        lines = [
-            {**row, "where": f"{row['source_file']}:{row['source_line']}", "rules": ", ".join(row["rules"] or ())} for row in shown
-        ]
-        columns = ["quarantine_id", "status", "severity", "batch_id", "where", "rules", "reason", "amount", "currency"]
-        say_records(lines, [*columns, *(["record"] if raw else [])])
+        columns = ["id", "status", "severity", "batch", "where", "rules", "reason", "amount", "currency"]
+        say_records([_listed(row) for row in shown], [*columns, *(["record"] if raw else [])])
     if len(rows) > limit and not as_json:
         say(f"... and more: --limit {limit * 10}")
 
@@ -139,6 +136,12 @@ def quarantine(
 def say_money(rows: Sequence[Mapping[str, Any]]) -> None:
     """Quarantine counts by status and severity, with the money they hold."""
     say_records(rows, ("status", "severity", "records", "amount", "currency"), title="Set aside")
+
+
+def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A quarantined record as a line of a table; JSON holds the whole id."""
+    names = {"id": row["quarantine_id"][:12], "batch": row["batch_id"], "where": f"{row['source_file']}:{row['source_line']}"}
+    return {**row, **names, "rules": ", ".join(row["rules"] or ())}
 
 
 def _say_quality(results: Sequence[Mapping[str, Any]], *, every: bool) -> None:

@@ -9,7 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.cli.options import command
@@ -31,8 +31,12 @@ _SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 _REFUSALS_SHOWN = 5
 
 
-def status(lake: Lake) -> Record:
-    """Where a workspace stands: what is published, what waits, what is set aside, and what to do next."""
+def status(lake: Lake, workspace: Path) -> Record:
+    """Where a workspace stands: what is published, what waits, what is set aside, and what to do next.
+
+    Args:
+        workspace: Its folder as the caller calls it, for the commands to do next.
+    """
     newest = lake.ledger.newest()
     rows = lake.ledger.batches()
     last = {row.batch_id: row for row in rows}
@@ -61,7 +65,7 @@ def status(lake: Lake) -> Record:
         "quarantine": counts,
         "needs_rebuild": bool(newest.live) and newest.logic_hash != lake.logic_hash,
     }
-    report["next"] = _next(report, lake.places.root)
+    report["next"] = _next(report, workspace)
     return report
 
 
@@ -138,17 +142,17 @@ def refusals(places: Places) -> list[Record]:
     return sorted(found, key=lambda entry: entry["at"] or "", reverse=True)[:_REFUSALS_SHOWN]
 
 
-def _next(report: Mapping[str, Any], root: Path) -> list[str]:
-    steps = [command(root, "rebuild")] if report["needs_rebuild"] else []
+def _next(report: Mapping[str, Any], workspace: Path) -> list[str]:
+    steps = [command(workspace, "rebuild")] if report["needs_rebuild"] else []
     held = [entry for entry in report["attention"] if entry["status"] == "held"]
     if report["interrupted"] or len(report["triggers"]) > len(held):
-        steps.append(command(root, "run"))
-    steps += [command(root, "show", entry["batch_id"]) for entry in report["attention"]]
+        steps.append(command(workspace, "run"))
+    steps += [command(workspace, "show", entry["batch_id"]) for entry in report["attention"]]
     if any(row["status"] == "open" for row in report["quarantine"]):
-        steps.append(command(root, "quarantine", "list", "--status", "open"))
+        steps.append(command(workspace, "quarantine", "list", "--status", "open"))
     if not steps:
         steps.append(
-            command(root, "query", "SELECT * FROM gold.kpi_daily") if report["live"] else command(root, "submit", "TRIGGER.json")
+            command(workspace, "query", "SELECT * FROM gold.kpi_daily") if report["live"] else command(workspace, "submit", "TRIGGER.json")
         )
     return steps
 
@@ -176,7 +180,12 @@ def _books(lake: Lake, newest: Publication, batch_seq: int, revision: int, batch
         for domain in batch.domains
     ]
     entries = reduce(DataFrame.unionByName, parts).orderBy("domain", "source_file", "currency", "state")
-    return _records(entries.select("domain", "source_file", "currency", "state", "rows", F.col("booked").alias("amount"), "unpriced"))
+    return _records(entries.select("domain", "source_file", "currency", "state", "rows", _money().alias("amount"), "unpriced"))
+
+
+def _money() -> Column:
+    """What is booked; NULL where no record names an amount."""
+    return F.when(F.col("unpriced") < F.col("rows"), F.col("booked"))
 
 
 def _quality(lake: Lake, newest: Publication, batch_seq: int) -> list[Record]:

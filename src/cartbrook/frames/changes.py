@@ -51,6 +51,12 @@ def keys_of(*frames: DataFrame, key: Sequence[str]) -> DataFrame:
     return united.distinct()
 
 
+def come_or_gone(old: DataFrame, new: DataFrame, key: Sequence[str]) -> DataFrame:
+    """Keys that only one of two frames has."""
+    before, after = old.select(*key).distinct(), new.select(*key).distinct()
+    return before.join(after, list(key), "left_anti").unionByName(after.join(before, list(key), "left_anti"))
+
+
 def within(records: DataFrame, touched: DataFrame | None, key: Sequence[str]) -> DataFrame:
     """The records of the touched keys; all of them where everything is touched (None)."""
     return records if touched is None else records.join(touched, list(key), "left_semi")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -12,7 +13,7 @@ from pyspark.sql import functions as F
 from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract, Scope
 from cartbrook.frames import scoring
 from cartbrook.frames.binding import moved_keys
-from cartbrook.frames.changes import changes, keys_of, within
+from cartbrook.frames.changes import changes, come_or_gone, keys_of, within
 from cartbrook.frames.facts import FactSettings, facts, resolve
 from cartbrook.frames.parking import movements, parked, raw_texts
 from cartbrook.frames.schema import fact_key
@@ -38,34 +39,38 @@ class _Resolved:
 
 def run(lake: Lake, operation: Operation) -> StepResult:
     """Recompute the facts of the touched keys from all their live records; park, release, count and score."""
-    resolved: list[_Resolved] = []
+    resolved: dict[str, _Resolved] = {}
     for wave in _WAVES:
-        parts = lake.tables.each(lambda domain: _fact(lake, operation, domain), wave)
-        resolved += [part for part in parts if part is not None]
+        parts = lake.tables.each(lambda domain: _fact(lake, operation, domain, resolved), wave)
+        resolved.update({part.contract.domain: part for part in parts if part is not None})
     if resolved:
-        _park(lake, operation, resolved)
+        _park(lake, operation, list(resolved.values()))
     if operation.cause == "batch":
         assert operation.batch is not None
         _save_results(lake, operation.batch)
     return StepResult()
 
 
-def _fact(lake: Lake, operation: Operation, domain: str) -> _Resolved | None:
-    """Bring one fact table to what the live records say; None where nothing of it is touched."""
-    part = _resolve(lake, operation, domain)
+def _fact(lake: Lake, operation: Operation, domain: str, before: Mapping[str, _Resolved]) -> _Resolved | None:
+    """Bring one fact table to what the live records say; None where nothing of it is touched.
+
+    Args:
+        before: The facts of earlier waves, this one's parents.
+    """
+    part = _resolve(lake, operation, domain, before)
     if part is not None:
         _merge(lake, part)
     return part
 
 
-def _resolve(lake: Lake, operation: Operation, domain: str) -> _Resolved | None:
+def _resolve(lake: Lake, operation: Operation, domain: str, before: Mapping[str, _Resolved]) -> _Resolved | None:
     """The touched records of a domain with their parents looked up."""
     contract = lake.contracts[domain]
     parents = {reference.parent: lake.tables.read(GOLD[reference.parent]) for reference in contract.references}
     records = _dated(lake.tables.read(f"silver.{domain}"), contract)
     touched = None
     if not operation.everything:
-        keys = _touched(lake, operation, contract, records)
+        keys = _touched(lake, operation, contract, records, before)
         if keys is None:
             return None
         touched = lake.tables.stage(keys).frame
@@ -74,14 +79,16 @@ def _resolve(lake: Lake, operation: Operation, domain: str) -> _Resolved | None:
     return _Resolved(contract, resolved, touched)
 
 
-def _touched(lake: Lake, operation: Operation, contract: Contract, records: DataFrame) -> DataFrame | None:
+def _touched(
+    lake: Lake, operation: Operation, contract: Contract, records: DataFrame, before: Mapping[str, _Resolved]
+) -> DataFrame | None:
     """Keys of the operation's slices, and of the children of parents that appeared, vanished or were cut anew."""
     key = fact_key(contract)
     parts: list[DataFrame] = []
     if contract.domain in operation.domains:
         parts += [_dated(slice_, contract) for slice_ in _slices(lake, operation, f"silver.{contract.domain}")]
     for reference in contract.references:
-        moved = _moved_parents(lake, operation, reference.parent)
+        moved = _moved_parents(lake, operation, reference.parent, before)
         if moved is not None:
             pairs = zip(reference.columns, reference.parent_columns, strict=True)
             named = moved.select(*(F.col(theirs).alias(ours) for ours, theirs in pairs))
@@ -89,20 +96,20 @@ def _touched(lake: Lake, operation: Operation, contract: Contract, records: Data
     return keys_of(*parts, key=key) if parts else None
 
 
-def _moved_parents(lake: Lake, operation: Operation, parent: str) -> DataFrame | None:
+def _moved_parents(lake: Lake, operation: Operation, parent: str, before: Mapping[str, _Resolved]) -> DataFrame | None:
     """Keys of a parent domain whose gold rows are others than the published ones; None where the table was not written."""
-    gold = GOLD[parent]
+    gold, contract = GOLD[parent], lake.contracts[parent]
     base = operation.base.table_versions[gold]
     if lake.tables.version(gold) == base:
         return None
-    contract = lake.contracts[parent]
-    before, after = lake.tables.read(gold, base), lake.tables.read(gold)
-    if parent in DIMENSIONS:
-        # Only keys of the operation's slices can have moved.
-        own = keys_of(*_slices(lake, operation, f"silver.{parent}"), key=contract.key)
-        return moved_keys(within(before, own, contract.key), within(after, own, contract.key), contract)
-    gone, come = before.select(*contract.key), after.select(*contract.key)
-    return gone.join(come, list(contract.key), "left_anti").unionByName(come.join(gone, list(contract.key), "left_anti"))
+    # Only touched keys can have moved.
+    if parent in before:
+        touched = before[parent].touched
+    else:
+        touched = keys_of(*_slices(lake, operation, f"silver.{parent}"), key=contract.key)
+    old = within(lake.tables.read(gold, base), touched, contract.key)
+    new = within(lake.tables.read(gold), touched, contract.key)
+    return moved_keys(old, new, contract) if parent in DIMENSIONS else come_or_gone(old, new, contract.key)
 
 
 def _slices(lake: Lake, operation: Operation, silver: str) -> list[DataFrame]:
