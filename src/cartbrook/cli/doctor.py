@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from cartbrook.cli.options import HERE, Json, Workspace
 from cartbrook.cli.output import say, say_json
-from cartbrook.config import Settings, load_settings
 from cartbrook.errors import CartbrookError
-from cartbrook.lake.places import Places, PlainPath
+
+if TYPE_CHECKING:
+    from cartbrook.config import Settings
+    from cartbrook.lake.places import Places
 
 _LEAST_FREE = 2**30
 _PACKAGES = {"sail": ("pysail", "pyspark-client", "pyarrow", "pandas", "deltalake"), "spark": ("pyspark", "delta-spark", "deltalake")}
@@ -63,6 +66,8 @@ def _python() -> Check:
 
 
 def _settings(workspace: Path) -> tuple[Settings, Check]:
+    from cartbrook.config import Settings, load_settings
+
     try:
         settings = load_settings(workspace)
     except CartbrookError as error:
@@ -103,6 +108,7 @@ def _engine(settings: Settings) -> Check:
     def round_trip() -> Check:
         from pyspark.sql import types as T
 
+        from cartbrook.lake.places import PlainPath
         from cartbrook.lake.session import open_engine
         from cartbrook.lake.tables import Tables
 
@@ -131,6 +137,8 @@ def _disk(workspace: Path) -> Check:
 
 
 def _workspace(workspace: Path, *, readable: bool) -> Iterator[Check]:
+    from cartbrook.lake.places import Places
+
     places = Places(workspace.resolve())
     try:
         places.require()
@@ -145,6 +153,8 @@ def _workspace(workspace: Path, *, readable: bool) -> Iterator[Check]:
 
 
 def _path(places: Places) -> Check:
+    from cartbrook.lake.places import PlainPath
+
     path = PlainPath(places.lake)
     plain = path.path == places.lake
     path.close()

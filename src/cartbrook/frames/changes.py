@@ -13,18 +13,18 @@ UPDATE = "update"
 DELETE = "delete"
 
 
-def changes(current: DataFrame, computed: DataFrame, key: Sequence[str]) -> DataFrame:
+def changes(current: DataFrame, computed: DataFrame, key: Sequence[str], columns: Sequence[str]) -> DataFrame:
     """Rows to write and rows to take away.
 
     Args:
         current: Rows of the table within the scope that was computed anew.
-        computed: The rows that must be there; the same columns, unique by `key`.
+        computed: The rows that must be there; unique by `key`.
         key: Columns without NULL that identify a row in both.
+        columns: The columns of the table, all of them in both.
 
     Returns:
         The columns of the table and `_change` (insert, update, delete); no row for what is as it must be.
     """
-    columns = computed.columns
     others = [name for name in columns if name not in key]
     old = current.select(*key, F.struct(*others).alias("_old"))
     new = computed.select(*key, F.struct(*others).alias("_new"))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.util
 import shutil
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cartbrook.config import environment
 from cartbrook.errors import EngineError
@@ -91,23 +92,26 @@ def _open_spark(master: str) -> Engine:
     _require("delta", "spark")
     if shutil.which("java") is None:
         raise EngineError("Engine spark needs Java and none was found.", hint="Install a Java 17 or 21 runtime.")
-    environment(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
-    from pyspark.sql import SparkSession
+    environment(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1", SPARK_LOCAL_REMOTE="1", SPARK_CONNECT_MODE_ENABLED="1")
+    from pyspark.sql.connect.session import SparkSession
 
-    session = (
-        SparkSession.builder.master(master)
-        .appName("cartbrook")
-        .config("spark.api.mode", "connect")
-        .config("spark.jars.packages", DELTA_JAR)
-        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
-        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+    port = _free_port()
+    settings = {
+        "spark.app.name": "cartbrook",
+        "spark.jars.packages": DELTA_JAR,
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         # Small batches: 200 shuffle partitions and 50 snapshot partitions cost seconds each.
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.databricks.delta.snapshotPartitions", "1")
-        .config("spark.ui.enabled", "false")
-        .config(_DEBUGGING, "false")
-        .getOrCreate()
-    )
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.ui.enabled": "false",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        _DEBUGGING: "false",
+    }
+    # What `builder.master(...).getOrCreate()` does, but for the port: that one knows 15002 only, so a machine has room for one.
+    SparkSession._start_connect_server(master, settings)  # noqa: SLF001
+    session = cast("Session", SparkSession.builder.remote(f"sc://localhost:{port}").create())
     return Engine("spark", session, session.stop)
 
 
@@ -119,6 +123,12 @@ def _name_main_module() -> None:
     main = sys.modules["__main__"]
     if main.__spec__ is None and not hasattr(main, "__file__"):
         main.__spec__ = importlib.machinery.ModuleSpec("__main__", None)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _require(module: str, extra: str) -> None:

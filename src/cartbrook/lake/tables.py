@@ -8,6 +8,7 @@ set by the writer itself, and literals come from `literal` alone.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
 import shutil
@@ -79,11 +80,24 @@ def quoted(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A frame that was evaluated once, the number of its rows, and the files that hold it."""
+    """A frame that was evaluated once.
 
-    frame: DataFrame
+    Attributes:
+        rows: The number of its rows.
+        files: The files that hold them.
+    """
+
     rows: int
     files: tuple[Path, ...]
+    _session: Session
+    _evaluated: DataFrame
+
+    @property
+    def frame(self) -> DataFrame:
+        """The rows, cheap to read however often."""
+        if self.rows == 0:  # Sail then writes no file, so that the schema is lost
+            return self._session.createDataFrame([], self._evaluated.schema)
+        return self._session.read.parquet(f"file://{self.files[0].parent}")
 
     def values(self, column: str) -> set[Any]:
         """The distinct values of a column of few of them."""
@@ -159,13 +173,16 @@ class Tables:
         self._conform(name, rows).write.format("delta").mode("overwrite").save(self._location(name))
         self._note(name)
 
-    def replace(self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True) -> None:
+    def replace(self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True) -> int:
         """Put rows in the place of one slice.
 
         Args:
             rows: The new content. The slice columns are set here, so that no row can lie outside of it.
             where: Slice columns and their integers.
             held: False where the slice is known to be empty, which saves a look.
+
+        Returns:
+            The number of rows written.
         """
         inside = self._conform(name, rows.withColumns({column: F.lit(value).cast("int") for column, value in where.items()}))
         # Sail's replaceWhere fails on tables with an array column. Two commits do: nobody reads between them, since a bronze
@@ -174,6 +191,7 @@ class Tables:
             self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {_predicate(where)}").collect()
         inside.write.format("delta").mode("append").save(self._location(name))
         self._note(name)
+        return self._rows_added(name)
 
     def delete(self, name: str, where: Mapping[str, int]) -> None:
         """Take one slice away; no commit if it is empty."""
@@ -227,9 +245,7 @@ class Tables:
         frame.write.parquet(f"file://{folder}")
         files = tuple(folder.glob("*.parquet"))
         rows = sum(parquet.read_metadata(file).num_rows for file in files)
-        if rows == 0:  # Sail then writes no file, so that the schema is lost
-            return Staged(self.session.createDataFrame([], frame.schema), 0, files)
-        return Staged(self.session.read.parquet(f"file://{folder}"), rows, files)
+        return Staged(rows, files, self.session, frame)
 
     def clear_staging(self) -> None:
         """Remove what was staged; nothing made from it can be read any more."""
@@ -281,6 +297,12 @@ class Tables:
 
     def _location(self, name: str) -> str:
         return f"file://{self._root}/{name.replace('.', '/')}"
+
+    def _rows_added(self, name: str) -> int:
+        """Rows that the newest commit of a table added, from its log."""
+        commit = self._root / name.replace(".", "/") / "_delta_log" / f"{self.version(name):020d}.json"
+        adds = (json.loads(line).get("add") for line in commit.read_text(encoding="utf-8").splitlines())
+        return sum(int(json.loads(add["stats"])["numRecords"]) for add in adds if add)
 
     def _note(self, name: str) -> None:
         version = self.version(name)

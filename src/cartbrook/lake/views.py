@@ -35,6 +35,8 @@ _VIEW = re.compile(r"(bronze|silver|gold|ops)__(\w+?)__[0-9a-f]{8}")
 _MISSING = re.compile(
     r"(?:table or view|view|table) (?:not found|with name)[^\n]*?[:\s`']([\w.]+)[`']?\s*(?:cannot be found|$)", re.IGNORECASE
 )
+_NO_COLUMN = re.compile(r"attribute ObjectName\(\[(.+?)\]\) is missing|column[^`]* name `(.+?)` cannot be resolved", re.IGNORECASE)
+_IDENTIFIER = re.compile(r'Identifier\("(.*?)"\)')
 _AFTER_TABLE = frozenset(
     "where group having order limit offset union except minus intersect join inner left right full cross natural semi anti outer lateral "
     "on using window pivot unpivot tablesample sort cluster distribute for version timestamp select qualify".split()
@@ -128,7 +130,10 @@ class Views:
         text = _VIEW.sub(r"\1.\2", text)
         if "not found" in text.lower() and (missing := _MISSING.search(text)) and "column" not in text.lower():
             return self._unknown(missing[1])
-        return QueryError(f"The engine refuses the statement: {text[:500]}", hint=_hint(text))
+        if column := _NO_COLUMN.search(text):
+            name = ".".join(_IDENTIFIER.findall(column[1])) if column[1] else column[2]
+            return QueryError(f"There is no column {name}.", hint="`SELECT * FROM <table> LIMIT 1` shows the columns.")
+        return QueryError(f"The engine refuses the statement: {text[:500]}")
 
     def _unknown(self, name: str) -> QueryError:
         close = difflib.get_close_matches(name, self.names, 3, 0.6)
@@ -167,6 +172,3 @@ def _following_name(tokens: list[_Token], i: int) -> str | None:
         return None
     return tokens[i + 2].name
 
-
-def _hint(text: str) -> str | None:
-    return "`SELECT * FROM <table> LIMIT 1` shows the columns." if "column" in text.lower() else None

@@ -133,7 +133,7 @@ def _merge(lake: Lake, part: _Resolved) -> None:
     settings = FactSettings(lake.settings.hemisphere, lake.settings.default_margin_rate, lake.settings.category_margin_rates)
     computed = facts(part.records, contract, lake.contracts, settings)
     current = within(lake.tables.read(table), part.touched, key)
-    lake.tables.merge(table, changes(current, computed, key), key)
+    lake.tables.merge(table, changes(current, computed, key, lake.tables.schema(table).names), key)
 
 
 def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:

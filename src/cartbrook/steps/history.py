@@ -26,7 +26,7 @@ def _merge(lake: Lake, operation: Operation, domain: str) -> None:
     computed = history(within(lake.tables.read(silver), touched, contract.key), contract)
     current = within(lake.tables.read(dimension), touched, contract.key)
     key = [surrogate_key(domain)]
-    lake.tables.merge(dimension, changes(current, computed, key), key)
+    lake.tables.merge(dimension, changes(current, computed, key, lake.tables.schema(dimension).names), key)
 
 
 def _touched(lake: Lake, operation: Operation, domain: str) -> DataFrame | None:

@@ -45,9 +45,9 @@ def _validate(lake: Lake, operation: Operation, batch: Batch, domain: str) -> Da
         return None
     bronze = lake.tables.read(f"bronze.{domain}", where={**slice_, "_revision": batch.revision})
     parts = split(bronze, lake.contracts[domain], batch, lake.settings.timezone)
-    lake.tables.replace(f"silver.{domain}", parts.accepted, slice_, held=operation.was_live)
-    if lake.tables.read(f"silver.{domain}", where=slice_).count() == sum(f.rows for f in batch.files if f.domain == domain):
-        return None  # all were accepted; the rejected need not be looked for
+    accepted = lake.tables.replace(f"silver.{domain}", parts.accepted, slice_, held=operation.was_live)
+    if accepted == sum(file.rows for file in batch.files if file.domain == domain):
+        return None  # all of them; no record need be looked for among the rejected
     rejected = lake.tables.stage(parts.rejected)
     return rejected.frame if rejected.rows else None
 
