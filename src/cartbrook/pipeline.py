@@ -219,10 +219,14 @@ def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
             for live in base.live:
                 batch = dataclasses.replace(runner.live_batch(lake, live.batch_id, live.revision), rules_hash=lake.rules_hash)
                 again = runner.goes_on(runner.operation(lake, "batch", base, batch), operation.token, operation.attempt)
-                steps[f"validate {live.batch_id}"] = lambda lake, _, again=again: validate.run(lake, again)  # type: ignore[misc]
+                steps[f"validate {live.batch_id}"] = partial(_validate_again, again)
         runner.carry(lake, operation, {**steps, **REBUILD})
         rows = f"{len(base.live)} batches"
         return Outcome("rebuild", "rebuilt", f"gold rebuilt from {rows}", seconds=time.perf_counter() - started)
+
+
+def _validate_again(again: Operation, lake: Lake, _rebuild: Operation) -> StepResult:
+    return validate.run(lake, again)
 
 
 def prove(lake: Lake) -> list[audit.Finding]:
@@ -286,7 +290,9 @@ def _run_received(
 def _reject(lake: Lake, operation: Operation, error: BatchRejected) -> Outcome:
     """Publish a rejection: its results stay, its records do not count, its files are set aside."""
     assert operation.batch is not None
-    rejection = runner.operation(lake, "rejection", operation.base, operation.batch, attempt=operation.attempt)
+    rejection = dataclasses.replace(
+        runner.operation(lake, "rejection", operation.base, operation.batch, attempt=operation.attempt), reason=error.message
+    )
 
     def keep_results(lake: Lake, rejection: Operation) -> StepResult:
         assert rejection.batch is not None
@@ -295,7 +301,7 @@ def _reject(lake: Lake, operation: Operation, error: BatchRejected) -> Outcome:
 
     runner.carry(lake, rejection, {"reject": keep_results, "publish": publish.run})
     row = next(r for r in lake.ledger.batches(operation.batch.batch_id) if r.revision == operation.batch.revision)
-    _set_aside(lake, dataclasses.replace(row, error=error.message))
+    _set_aside(lake, row)
     return Outcome(operation.batch.batch_id, "rejected", str(error), operation.batch.revision, row.score)
 
 
@@ -313,14 +319,17 @@ def _failed(lake: Lake, operation: Operation, error: Exception) -> Outcome:
     if lake.ledger.newest().live_of(batch.batch_id) == batch.live:
         # Published; only what follows failed. The next run archives it first.
         return Outcome(batch.batch_id, "failed", f"published, but not archived: {runner.explained(error)}", batch.revision)
-    rows = [row for row in lake.ledger.batches(batch.batch_id) if row.revision == batch.revision]
     message = runner.explained(error)
-    lake.ledger.save(
-        [
-            dataclasses.replace(row, status="failed", attempt=operation.attempt, finished_at=utc_now(), error=message)
-            for row in rows
-        ]
-    )
+    try:
+        rows = [row for row in lake.ledger.batches(batch.batch_id) if row.revision == batch.revision]
+        lake.ledger.save(
+            [
+                dataclasses.replace(row, status="failed", attempt=operation.attempt, finished_at=utc_now(), error=message)
+                for row in rows
+            ]
+        )
+    except Exception as second:  # noqa: BLE001 - on a full disk nothing can be recorded; the first error is the one to tell
+        runner.explained(second)
     return Outcome(batch.batch_id, "failed", message, batch.revision)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import time
@@ -60,8 +61,10 @@ def carry(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, first:
     try:
         perform(lake, operation, steps, first=first)
     except Exception:
-        if lake.ledger.newest().publish_seq == operation.base.publish_seq:
-            lake.settle(operation.base.table_versions)
+        # Where this fails, too (a full disk), the next operation does it.
+        with contextlib.suppress(Exception):
+            if lake.ledger.newest().publish_seq == operation.base.publish_seq:
+                lake.settle(operation.base.table_versions)
         raise
 
 
@@ -83,9 +86,13 @@ def perform(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, firs
                 raise
             written = {table: version for table, version in lake.tables.forget_written().items() if table in lake.pinned}
             done.append(StepRun(name, time.perf_counter() - started, result, written))
+    except Exception:
+        with contextlib.suppress(Exception):
+            lake.ledger.record(operation, done)
+        raise
     finally:
-        lake.ledger.record(operation, done)
         lake.tables.clear_staging()
+    lake.ledger.record(operation, done)
     return result
 
 

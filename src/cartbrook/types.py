@@ -212,13 +212,14 @@ class Operation:
     A batch, a late batch, an undo and a rebuild differ only here.
 
     Attributes:
-        cause: batch, undo or rebuild.
+        cause: batch, undo, rebuild or rejection.
         batch: The batch whose slices change; None for a rebuild.
         base: The publication it starts from.
         live: The live batches once it is published.
         domains: Domains whose slices (or, in a rebuild, whose keys) it touches.
         token: Identifies the run in ops.step_runs; heads it wrote are its own.
         attempt: 1 for the first run of this batch and revision.
+        reason: Why a batch is rejected; None otherwise.
     """
 
     cause: str
@@ -228,6 +229,7 @@ class Operation:
     domains: tuple[str, ...]
     token: str
     attempt: int = 1
+    reason: str | None = None
 
     @property
     def as_of(self) -> dt.date | None:

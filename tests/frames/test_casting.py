@@ -19,6 +19,11 @@ STATUS = Column("c", "string", enumeration=Enumeration(("credit_card", "cancelle
 WIDE = "\uff11\uff12"  # full-width digits, which engines read as 12
 
 
+def names(cases) -> list[str]:
+    """Ids of parameter sets."""
+    return [f"{column.type} {number}" for number, (column, _) in enumerate(cases)]
+
+
 @pytest.fixture
 def typed(session):
     """What becomes of texts in a column: the stored value as text, NULL where the text is refused."""
@@ -86,13 +91,13 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("column", "texts"), ACCEPTED, ids=lambda value: value.type if isinstance(value, Column) else "")
+@pytest.mark.parametrize(("column", "texts"), ACCEPTED, ids=names(ACCEPTED))
 def test_accepted_texts(typed, column, texts):
     """A text of the type's form is stored as its value."""
     assert typed(column, texts) == texts
 
 
-@pytest.mark.parametrize(("column", "texts"), REFUSED, ids=lambda value: value.type if isinstance(value, Column) else "")
+@pytest.mark.parametrize(("column", "texts"), REFUSED, ids=names(REFUSED))
 def test_refused_texts(typed, column, texts):
     """Anything else is NULL: never rounded, never shifted, never guessed."""
     assert typed(column, texts) == dict.fromkeys(texts)

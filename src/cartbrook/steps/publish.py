@@ -104,6 +104,7 @@ def _rejected(lake: Lake, operation: Operation, batch: Batch, before: list[Batch
             score=_score(lake, batch),
             rows_rejected=batch.rows,
             finished_at=utc_now(),
+            error=operation.reason,
         )
         for row in before
         if row.revision == batch.revision
