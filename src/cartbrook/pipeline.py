@@ -133,10 +133,11 @@ def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome]
         told(outcome)
 
     with lake.exclusive():
-        base = recover(lake)
+        base = recover(lake, tell)
         _require_logic(lake, base)
+        stuck = {(outcome.batch_id, outcome.revision) for outcome in outcomes}
         for batch_id, revision, folder in intake.claimed_folders(lake.places):
-            if (folder / intake.TRIGGER_NAME).exists():
+            if (folder / intake.TRIGGER_NAME).exists() and (batch_id, revision) not in stuck:
                 base = _run_received(lake, base, partial(receive.resume, lake, batch_id, revision, folder), batch_id, tell)
         for path in _by_date(intake.waiting_triggers(lake.places)):
             base = _run_received(lake, base, partial(receive.receive, lake, path, base, confirmed), path.stem, tell)
@@ -160,14 +161,14 @@ def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
         if row is None or row.manifest is None:
             raise BatchNotFound(f"No batch {batch_id} has been received.", hint="`cartbrook batches` lists them.")
         batch = Batch.from_json(row.manifest, lake.places.work_of(row.batch_id, row.revision))
-        operation = runner.operation(lake, "batch", base, batch, attempt=row.attempt)
+        operation = dataclasses.replace(runner.operation(lake, "batch", base, batch, attempt=row.attempt), stepwise=True)
         if base.live_of(batch.batch_id) == batch.live:
             return archive.run(lake, operation) if step == "archive" else StepResult()
         done = lake.ledger.steps(batch.batch_id, batch.revision)
         if done:
             operation = runner.goes_on(operation, done[-1]["token"], done[-1]["attempt"])
-        runner.abandon_strays(lake, operation, lake.trusted(operation))
-        return runner.perform(lake, operation, {step: STORY[step]})
+        heads = runner.abandon_strays(lake, operation, lake.trusted(operation))
+        return runner.perform(lake, operation, {step: STORY[step]}, heads)
 
 
 def _receive(lake: Lake, batch_id: str) -> StepResult:
@@ -234,8 +235,12 @@ def prove(lake: Lake) -> list[audit.Finding]:
     return audit.audit(lake, lake.ledger.newest())
 
 
-def recover(lake: Lake) -> Publication:
-    """Bring ops.batches after the newest publication and archive what was published and not yet archived."""
+def recover(lake: Lake, tell: Callable[[Outcome], None] = lambda _: None) -> Publication:
+    """Bring ops.batches after the newest publication and archive what was published and not yet archived.
+
+    Args:
+        tell: Is called for each batch whose files cannot be moved now; nothing else waits for them.
+    """
     base = lake.ledger.newest()
     if base.batch_rows:
         held = {(row.batch_id, row.revision): row.status for row in lake.ledger.batches(base.batch_rows[0].batch_id)}
@@ -247,10 +252,14 @@ def recover(lake: Lake) -> Publication:
     done = {(row.batch_id, row.revision): row for row in lake.ledger.batches()} if intake.claimed_folders(lake.places) else {}
     for batch_id, revision, _ in intake.claimed_folders(lake.places):
         row = done.get((batch_id, revision))
-        if row is not None and row.status in ("published", "superseded", "undone"):
-            intake.archive(lake.places, batch_id, revision)
-        elif row is not None and row.status == "rejected":
-            _set_aside(lake, row)
+        try:
+            if row is not None and row.status in ("published", "superseded", "undone"):
+                intake.archive(lake.places, batch_id, revision)
+            elif row is not None and row.status == "rejected":
+                _set_aside(lake, row)
+        except OSError as error:
+            assert row is not None
+            tell(Outcome(batch_id, "failed", f"{row.status}, but its files stay in work: {runner.explained(error)}", revision))
     return base
 
 

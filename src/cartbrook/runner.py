@@ -57,9 +57,9 @@ def carry(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, first:
     Args:
         first: What was done for the operation before, to be recorded with the steps.
     """
-    abandon_strays(lake, operation, operation.base.table_versions)
+    heads = abandon_strays(lake, operation, operation.base.table_versions)
     try:
-        perform(lake, operation, steps, first=first)
+        perform(lake, operation, steps, heads, first=first)
     except Exception:
         # Where this fails, too (a full disk), the next operation does it.
         with contextlib.suppress(Exception):
@@ -68,9 +68,20 @@ def carry(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, first:
         raise
 
 
-def perform(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, first: StepRun | None = None) -> StepResult:
-    """Run steps in order, each recorded with the versions it gave to tables before anything is published on them."""
+def perform(
+    lake: Lake, operation: Operation, steps: Mapping[str, Step], heads: Mapping[str, int], *, first: StepRun | None = None
+) -> StepResult:
+    """Run steps in order, each recorded with the versions it gave to tables before anything is published on them.
+
+    Args:
+        heads: The version of each pinned table. A step begins only where they are these and what the steps before it wrote:
+            else it would build on someone else's rows and take them for its own.
+
+    Raises:
+        ForeignWrite: A pinned table was written by someone else between two steps.
+    """
     done = [first] if first else []
+    held = dict(heads)
     result = StepResult()
     try:
         for name, step in steps.items():
@@ -80,11 +91,13 @@ def perform(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, firs
             started = time.perf_counter()
             lake.tables.forget_written()
             try:
+                lake.require_heads(held)
                 result = step(lake, operation)
             except Exception as error:
                 done.append(StepRun(name, time.perf_counter() - started, error=explained(error)))
                 raise
             written = {table: version for table, version in lake.tables.forget_written().items() if table in lake.pinned}
+            held.update(written)
             done.append(StepRun(name, time.perf_counter() - started, result, written))
     except Exception:
         with contextlib.suppress(Exception):
@@ -96,12 +109,17 @@ def perform(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, firs
     return result
 
 
-def abandon_strays(lake: Lake, operation: Operation, versions: Mapping[str, int]) -> None:
-    """Restore heads that are not at the versions they should have, and record the restored ones as this run's."""
+def abandon_strays(lake: Lake, operation: Operation, versions: Mapping[str, int]) -> Mapping[str, int]:
+    """Restore heads that are not at the versions they should have, and record the restored ones as this run's.
+
+    Returns:
+        The heads now.
+    """
     started = time.perf_counter()
     restored = lake.settle(versions)
     if restored:
         lake.ledger.record(operation, [StepRun("restore", time.perf_counter() - started, versions=restored)])
+    return {**versions, **restored}
 
 
 def explained(error: Exception) -> str:

@@ -220,6 +220,7 @@ class Operation:
         token: Identifies the run in ops.step_runs; heads it wrote are its own.
         attempt: 1 for the first run of this batch and revision.
         reason: Why a batch is rejected; None otherwise.
+        stepwise: Its steps run one by one, any of them perhaps again: a slice that it writes may be there already.
     """
 
     cause: str
@@ -230,6 +231,7 @@ class Operation:
     token: str
     attempt: int = 1
     reason: str | None = None
+    stepwise: bool = False
 
     @property
     def as_of(self) -> dt.date | None:

@@ -1,4 +1,4 @@
-"""A workspace with two batches, a quarantined and a parked record, a held and a refused trigger; and the command, called in-process."""
+"""A workspace with two batches, a held and a refused trigger; and the command, called in this process."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def cartbrook() -> Command:
     return run_command
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def first_run() -> list[Ended]:
     """Filled by `shop`: how its run ended."""
     return []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory, first_run: list[Ended]) -> Path:
     """The tea shop of examples/ after both days, in a folder that engines stumble over."""
     folder = tmp_path_factory.mktemp("cli") / "Müller Shop"

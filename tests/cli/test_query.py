@@ -9,7 +9,11 @@ def test_formats(cartbrook, shop):
     """The same answer as a table, JSON and CSV; decimals are exact in each."""
     statement = "SELECT day, currency, revenue, orders FROM gold.kpi_daily ORDER BY day"
     table = cartbrook("query", statement, "-w", shop).out
-    assert table.splitlines()[2:] == ["2025-06-02  EUR         84.40       4", "2025-06-03  EUR         77.00       2", "(2 rows)"]
+    assert table.splitlines()[2:] == [
+        "2025-06-02  EUR         84.40       4",
+        "2025-06-03  EUR         77.00       2",
+        "(2 rows)",
+    ]
     rows = cartbrook("query", statement, "--format", "json", "-w", shop).json
     assert rows[0] == {"day": "2025-06-02", "currency": "EUR", "revenue": "84.40", "orders": 4}
     text = cartbrook("query", statement, "--format", "csv", "-w", shop).out

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.property.shops import batch, customer, order, product, shipment, stock
 
 from cartbrook import pipeline
 from cartbrook.config import Settings
 from cartbrook.lake.lake import Lake
 from cartbrook.testing import Content, content, differences, submit
-from tests.property.shops import batch, customer, order, product, shipment, stock
 
 SETTINGS = Settings(stable_seconds=Decimal(0))
 FIRST = batch(
@@ -143,9 +143,7 @@ def state_of(lake: Lake) -> State:
         for row in lake.ledger.batches()
     ]
     folders = (lake.places.landing, lake.places.work, lake.places.archive, lake.places.rejected)
-    files = {
-        str(path.relative_to(root)): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()
-    }
+    files = {str(path.relative_to(root)): path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
     return State(content(lake), bronze, tuple(rows), files)
 
 

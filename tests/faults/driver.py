@@ -4,12 +4,12 @@ It loads the code once, and forks a child for each operation before any engine i
 really killed. Nothing in production code knows of it. A request:
 
     {"workspace": "...", "do": "run" | "undo B" | "rebuild" | "rebuild from_bronze" | "steps B ingest validate",
-     "dies": {"at": "cartbrook.lake.ledger.Ledger.publish", "when": "before" | "after", "nth": 1, "inside": "...", "waits": false},
+     "dies": {"at": "cartbrook.lake.ledger.Ledger.publish", "when": "before" | "after", "nth": 1, "inside": "..."},
      "seconds": 0.7}
 
-`dies` names the call at which the child kills itself (counted only inside another call, if one is named); with `waits` it does not
-die there but says so by a file ``reached`` in the workspace and goes on once there is a file ``go``. `seconds` kills it from outside
-after that time. The answer is {"status": exit code or -signal, "said": outcomes or error}.
+`dies` names the call at which the child kills itself (counted only inside another call, if one is named); with
+"waits": true it does not die there but says so by a file ``reached`` in the workspace and goes on once there is a file ``go``.
+`seconds` kills it from outside after that time. The answer is {"status": exit code or -signal, "said": outcomes or error}.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ RUN_POINTS = {
 
 CHAIN = [
     (MOVED, "after", 2, CLAIM),
-    (MOVED, "before", 5, CLAIM),  # the last but the trigger and one
+    (MOVED, "after", 2, CLAIM),
     (CLAIM, "after", 1, None),
     (SAVE, "before", 1, None),
     (SAVE, "after", 1, None),

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.property.oracle import Expected, Version
 
 from cartbrook import pipeline
 from cartbrook.config import Settings
-from cartbrook.testing import content, differences, submit
-from tests.property.oracle import Expected, Version
+from cartbrook.testing import Content, content, differences, submit
 
 if TYPE_CHECKING:
+    from tests.property.shops import Shop
+
     from cartbrook.contracts.model import Contract
     from cartbrook.lake.lake import Lake
-    from tests.property.shops import Shop
 
 SETTINGS = Settings(stable_seconds=Decimal(0))
 
@@ -73,6 +74,13 @@ class Workshop:
             pipeline.rebuild(straight)
             assert differences(found, content(straight)) == [], "rebuild changes tables"
             require_proved(lake)
+
+    def dimensions(self, shop: Shop, name: str, contracts: dict[str, str]) -> Content:
+        """Both dimensions after a shop, which must be what the specification says."""
+        with self.copy(self.prepared(name, contracts)) as lake:
+            play(lake, shop)
+            require_expected(lake, shop)
+            return content(lake, ["gold.dim_customer", "gold.dim_product"])
 
 
 def play(lake: Lake, shop: Shop) -> None:

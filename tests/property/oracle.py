@@ -24,7 +24,6 @@ WRONG = object()
 
 POSITIVE = {"orders": "order_amount", "products": "price"}
 NOT_NEGATIVE = {"products": "stock_quantity", "inventory": "stock_quantity", "shipping": "shipping_cost"}
-NEVER = dt.datetime.max
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,9 @@ class Expected:
         kept = {domain: self._accepted(live, contracts, contracts[domain]) for domain in contracts}
         versions: dict[str, dict[tuple[Any, ...], list[Version]]] = {}
         for domain in ("customers", "products"):
-            histories = {key: history(records, contracts[domain]) for key, records in by_key(kept[domain], contracts[domain]).items()}
+            histories = {
+                key: history(records, contracts[domain]) for key, records in by_key(kept[domain], contracts[domain]).items()
+            }
             versions[domain] = {key: found for key, found in histories.items() if found}
             self.dimensions[domain] = [version for found in versions[domain].values() for version in found]
 

@@ -8,9 +8,9 @@ import os
 import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
+from tests.property.shops import Shop, batch, customer, order, product, shipment, shop, shops, stock
 
-from cartbrook.testing import Delivery
-from tests.property.shops import RAGGED, Shop, batch, customer, order, product, shipment, shop, shops, stock
+from cartbrook.testing import RAGGED, Delivery, Row, differences
 
 # A night may take more, or others: PROPERTY_EXAMPLES=200 PROPERTY_SEED=7 pytest tests/property
 EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "2"))
@@ -136,5 +136,52 @@ def test_any_order_with_deletes(workshop, built_in, part):
     @given(shops(DELETES, most=4))
     def holds(example: Shop) -> None:
         workshop.holds(example, "deletes", contracts)
+
+    holds()
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["c1", "c1", "c2"]),
+        st.sampled_from(["Ann", "Ann", "Bob", ""]),
+        st.integers(1, 28),
+    ),
+    min_size=5,
+    max_size=12,
+    unique_by=lambda change: (change[0], change[2]),
+)
+
+
+def in_sequence(text: str) -> str:
+    """The contract of customers with a column that orders the records in the place of batch_date."""
+    column = "      - name: changed_at\n        physicalType: timestamp\n"
+    untracked = "        customProperties:\n          - {property: tracked, value: false}\n"
+    text = text.replace("    properties:\n", f"    properties:\n{column}{untracked}", 1)
+    sequence = "    customProperties:\n      - {property: sequence_by, value: [changed_at]}\n"
+    return text.replace("    quality:\n", f"{sequence}    quality:\n", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(2))
+def test_split_otherwise(workshop, built_in, part):
+    """With `sequence_by`, dimensions are equal even where the same records came in other batches, some of them twice."""
+    contracts = {"customers": in_sequence(built_in("customers"))}
+
+    @seed(SEED * 1000 + 200 + part)
+    @settings(max_examples=EXAMPLES, phases=PHASES, database=None)
+    @given(CHANGES, st.data())
+    def holds(changes: list[tuple[str, str, int]], data: st.DataObject) -> None:
+        rows = [customer(key, name, changed_at=f"2025-01-{day:02d} 12:00:00") for key, name, day in changes]
+
+        def split() -> Shop:
+            parts: list[list[Row]] = [[], [], []]
+            for row in rows:
+                for number in data.draw(st.lists(st.integers(0, 2), min_size=1, max_size=2, unique=True)):
+                    parts[number].append(row)
+            days = data.draw(st.permutations([10, 11, 12]))
+            return shop(*(("submit", batch(i, days[i], customers=part)) for i, part in enumerate(parts)))
+
+        one, other = (workshop.dimensions(split(), "in sequence", contracts) for _ in range(2))
+        assert differences(one, other) == []
 
     holds()

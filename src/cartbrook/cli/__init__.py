@@ -1,4 +1,4 @@
-"""The command line: parse, call the pipeline, show, exit code. Engines are imported by the commands that need one, not by `--help`."""
+"""The command line: parse, call the pipeline, show, exit code. `--help` imports no engine."""
 
 from __future__ import annotations
 

@@ -50,13 +50,22 @@ def _options(
         logging.getLogger("cartbrook").setLevel(logging.DEBUG)
 
 
-for _function in (workspace.init, workspace.submit, running.run, reading.status, reading.batches, reading.show):
-    app.command()(_function)
+app.command()(workspace.init)
+app.command()(workspace.submit)
+app.command()(running.run)
+app.command()(reading.status)
+app.command()(reading.batches)
+app.command()(reading.show)
 _quarantine = typer.Typer(help="Records that were set aside or wait for their parents.", no_args_is_help=True)
 _quarantine.command("list")(reading.quarantine)
 app.add_typer(_quarantine, name="quarantine")
-for _function in (running.undo, running.rebuild, running.audit, query.query, workspace.generate, demo.demo, doctor.doctor):
-    app.command()(_function)
+app.command()(running.undo)
+app.command()(running.rebuild)
+app.command()(running.audit)
+app.command()(query.query)
+app.command()(workspace.generate)
+app.command()(demo.demo)
+app.command()(doctor.doctor)
 
 
 def main() -> NoReturn:

@@ -20,7 +20,8 @@ MARK = ".cartbrook-demo"
 """Tells a folder that `demo` made, and may make anew, from one that it must not touch."""
 
 _MADE = ("deliveries", "landing", "contracts", "lake", "work", "archive", "rejected")
-_KPIS = "currency, orders, revenue_orders, revenue, average_order_value, customers, products, margin"
+_KPIS = "SELECT currency, orders, revenue_orders, revenue, average_order_value, customers, products, margin FROM gold.kpi_summary"
+_BY_DAY = "SELECT day, currency, orders, revenue, cumulative_revenue FROM gold.kpi_daily ORDER BY day, currency"
 
 
 def demo(
@@ -68,7 +69,7 @@ def demo(
 def _make_room(folder: Path) -> None:
     """An empty folder with our mark; a demo's own folder is emptied of what a demo makes."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
-        raise WorkspaceError(f"{folder.resolve()} is not empty, and no demo made it.", hint="Name a new folder: cartbrook demo DIR")
+        raise WorkspaceError(f"{folder.resolve()} is not empty, and no demo made it.", hint="Name a new one: cartbrook demo DIR")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).write_text("Made by `cartbrook demo`, which may make it anew.\n", encoding="utf-8")
     for name in _MADE:
@@ -84,10 +85,7 @@ def _tell(lake: Lake, folder: Path) -> None:
     from cartbrook.lake.views import Views
 
     views = Views(lake, lake.ledger.newest())
-    for title, statement in (
-        ("KPIs (gold.kpi_summary)", f"SELECT {_KPIS} FROM gold.kpi_summary"),
-        ("By day (gold.kpi_daily)", "SELECT day, currency, orders, revenue, cumulative_revenue FROM gold.kpi_daily ORDER BY day"),
-    ):
+    for title, statement in (("KPIs (gold.kpi_summary)", _KPIS), ("By day (gold.kpi_daily)", _BY_DAY)):
         answer = views.query(statement)
         say_table([name.replace("_", " ") for name in answer.column_names], rows_of(answer), title=title)
     say_records(

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from cartbrook.lake.places import Places
 
 _LEAST_FREE = 2**30
-_PACKAGES = {"sail": ("pysail", "pyspark-client", "pyarrow", "pandas", "deltalake"), "spark": ("pyspark", "delta-spark", "deltalake")}
+_PACKAGES = {
+    "sail": ("pysail", "pyspark-client", "pyarrow", "pandas", "deltalake"),
+    "spark": ("pyspark", "delta-spark", "deltalake"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,7 @@ def doctor(workspace: Workspace = HERE, as_json: Json = False) -> None:
 
 
 def _python() -> Check:
-    found = f"{sys.version.split()[0]} ({sys.executable})"
-    if sys.version_info < (3, 11):
-        return Check("Python", "problem", found, "Use Python 3.11 or newer.")
-    return Check("Python", "ok", found)
+    return Check("Python", "ok", f"{sys.version.split()[0]} ({sys.executable})")
 
 
 def _settings(workspace: Path) -> tuple[Settings, Check]:
@@ -149,7 +149,7 @@ def _workspace(workspace: Path, *, readable: bool) -> Iterator[Check]:
     yield _guarded("Path", lambda: _path(places), "Set TMPDIR to a folder of plain ASCII letters.")
     yield _guarded("Lock", lambda: _lock(places), "Look at the permissions of the workspace.")
     if readable:
-        yield _guarded("Tables", lambda: _tables(workspace), "Run `cartbrook run`; if that fails too, keep the folder and report it.")
+        yield _guarded("Tables", lambda: _tables(workspace), "`cartbrook run`; if that fails too, keep the folder and report it.")
 
 
 def _path(places: Places) -> Check:
@@ -186,7 +186,8 @@ def _tables(workspace: Path) -> Check:
 
         lake.tables.each(look, lake.pinned)
     if bad:
-        return Check("Tables", "problem", f"not readable as published: {', '.join(sorted(bad)[:5])}", "Restore the files of lake/.")
+        found = f"not readable as published: {', '.join(sorted(bad)[:5])}"
+        return Check("Tables", "problem", found, "Restore the files of lake/ from a backup.")
     found = f"{len(newest.table_versions)} tables open at the versions of publication {newest.publish_seq}"
     return Check("Tables", "ok", found)
 

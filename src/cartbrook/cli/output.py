@@ -15,6 +15,7 @@ import typer
 
 Row = Mapping[str, Any]
 
+_MAY_WRAP = 45
 _DECIMAL = re.compile(r"-?\d+\.\d+")
 
 
@@ -109,12 +110,16 @@ def _rich_table(headings: Sequence[str], cells: Sequence[Sequence[str]], right: 
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
     widest = [max(len(heading), *(len(row[i]) for row in cells), 0) for i, heading in enumerate(headings)]
+    least = [min(width, _MAY_WRAP) for width in widest]
+    console = Console(highlight=False)
+    needed = sum(least) + 3 * len(least) + 2
+    if needed > console.width:  # then the terminal wraps lines, and nothing is cut off
+        console = Console(highlight=False, width=needed)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading, flush, width in zip(headings, right, widest, strict=True):
+    for heading, flush, width in zip(headings, right, least, strict=True):
         # Ids and numbers stay whole, so that they can be copied; long sentences give way.
-        table.add_column(Text(heading), justify="right" if flush else "left", no_wrap=flush or width <= 40, overflow="fold")
+        table.add_column(Text(heading), justify="right" if flush else "left", min_width=width, overflow="fold")
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
-    console.print(table, soft_wrap=sum(widest) > 4 * console.width)
+    console.print(table)

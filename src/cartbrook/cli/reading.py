@@ -91,7 +91,7 @@ def show(
     say_records(report["files"], ("domain", "name", "rows", "blank_lines", "extra_columns"), title="Files")
     say_records(
         report["books"],
-        {"source_file": "file", "state": "state", "rows": "rows", "amount": "amount", "currency": "currency", "unpriced": "unpriced"},
+        {"source_file": "file", **{name: name for name in ("state", "rows", "amount", "currency", "unpriced")}},
         title="Books (each delivered record is in one state)",
     )
     _say_quality(report["quality"], every=every)
@@ -106,6 +106,7 @@ def show(
 
 def quarantine(
     workspace: Workspace = HERE,
+    *,
     batch: Annotated[str | None, typer.Option(metavar="BATCH_ID", help="Only of this batch.")] = None,
     domain: Annotated[str | None, typer.Option(help="Only of this domain, such as orders.")] = None,
     rule: Annotated[str | None, typer.Option(help="Only what broke this rule.")] = None,

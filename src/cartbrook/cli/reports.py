@@ -41,7 +41,9 @@ def status(lake: Lake, workspace: Path) -> Record:
     rows = lake.ledger.batches()
     last = {row.batch_id: row for row in rows}
     aside = Views(lake, newest).read("ops.quarantine")
-    money = aside.groupBy("status", "severity", "currency").agg(F.count(F.lit(1)).alias("records"), F.sum("amount").alias("amount"))
+    money = aside.groupBy("status", "severity", "currency").agg(
+        F.count(F.lit(1)).alias("records"), F.sum("amount").alias("amount")
+    )
     counts = sorted(_records(money), key=lambda row: (row["status"], _rank(row["severity"]), row["currency"] or ""))
     at = lake.tables.read(PUBLICATIONS).where(F.col("publish_seq") == newest.publish_seq).select("published_at")
     report: Record = {
@@ -152,7 +154,9 @@ def _next(report: Mapping[str, Any], workspace: Path) -> list[str]:
         steps.append(command(workspace, "quarantine", "list", "--status", "open"))
     if not steps:
         steps.append(
-            command(workspace, "query", "SELECT * FROM gold.kpi_daily") if report["live"] else command(workspace, "submit", "TRIGGER.json")
+            command(workspace, "query", "SELECT * FROM gold.kpi_daily")
+            if report["live"]
+            else command(workspace, "submit", "TRIGGER.json")
         )
     return steps
 
@@ -190,9 +194,7 @@ def _money() -> Column:
 
 def _quality(lake: Lake, newest: Publication, batch_seq: int) -> list[Record]:
     results = Views(lake, newest).read("ops.quality_results").where(F.col("batch_seq") == batch_seq).drop("batch_seq", "batch_id")
-    return sorted(
-        _records(results), key=lambda row: (not row["rows_failed"], _rank(row["severity"]), row["domain"], row["rule"])
-    )
+    return sorted(_records(results), key=lambda row: (not row["rows_failed"], _rank(row["severity"]), row["domain"], row["rule"]))
 
 
 def _steps(lake: Lake, row: BatchRow) -> list[Record]:

@@ -33,7 +33,9 @@ def init(
 
 
 def submit(
-    triggers: Annotated[list[Path], typer.Argument(metavar="TRIGGER.json...", help="Their files lie beside them.", dir_okay=False)],
+    triggers: Annotated[
+        list[Path], typer.Argument(metavar="TRIGGER.json...", help="With their files beside them.", dir_okay=False)
+    ],
     workspace: Workspace = HERE,
 ) -> None:
     """Copy triggers and the files beside them into the landing folders; `run` then takes them in."""
@@ -60,6 +62,7 @@ def submit(
 
 def generate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where triggers and files are written.", file_okay=False)],
+    *,
     days: Annotated[int, typer.Option(help="Number of batches, one a day.")] = 7,
     orders: Annotated[int, typer.Option(help="Orders on an average day.")] = 40,
     customers: Annotated[int, typer.Option(help="Customers at the start.")] = 60,
@@ -70,7 +73,9 @@ def generate(
     seed: Annotated[int, typer.Option(help="The same seed and options write the same bytes.")] = 7,
     defects: Annotated[
         list[str] | None,
-        typer.Option(metavar="SHARE|KIND=SHARE", help="Share of rows with a defect: 0.02 (the default), or of kinds: bad_amount=0.1"),
+        typer.Option(
+            metavar="SHARE|KIND=SHARE", help="Share of rows with a defect (0.02 unless given), or of kinds: bad_amount=0.1"
+        ),
     ] = None,
     late: Annotated[float, typer.Option(help="Share of orders and changes that come 1 to 3 batches late.")] = 0.02,
     repeated: Annotated[float, typer.Option(help="Share of records that are delivered once more.")] = 0.01,

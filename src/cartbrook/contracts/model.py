@@ -185,8 +185,9 @@ class Contract:
 
     @property
     def tracked(self) -> tuple[str, ...]:
-        """Columns whose change opens a new version: all but keys and the untracked ones."""
-        return tuple(c.name for c in self.columns if c.tracked and c.name not in self.key)
+        """Columns whose change opens a new version: all but keys, the untracked ones, and the mark that deletes (no version has it)."""
+        mark = self.delete.column if self.delete else None
+        return tuple(c.name for c in self.columns if c.tracked and c.name not in self.key and c.name != mark)
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError if there is none."""

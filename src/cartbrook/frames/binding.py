@@ -9,11 +9,12 @@ from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract
 from cartbrook.frames.history import tracked_fingerprint
+from cartbrook.frames import schema
 from cartbrook.frames.schema import surrogate_key
 
 # Outside every accepted time (1900 to 2100), so that a version is found for any event.
-_BEFORE = F.lit("1800-01-01 00:00:00")
-_AFTER = F.lit("2200-01-01 00:00:00")
+_BEFORE = "1800-01-01 00:00:00"
+_AFTER = "2200-01-01 00:00:00"
 
 
 def bind(records: DataFrame, dimension: DataFrame, parent: Contract, columns: Sequence[str], event_time: Column) -> DataFrame:
@@ -34,9 +35,9 @@ def bind(records: DataFrame, dimension: DataFrame, parent: Contract, columns: Se
     first = F.row_number().over(by_start) == 1
     spans = dimension.select(
         *(F.col(key).alias(f"_key_{i}") for i, key in enumerate(parent.key)),
-        F.struct(*dimension.columns).alias(name),
-        F.when(first, _BEFORE.cast("timestamp")).otherwise(F.col("effective_date")).alias("_from"),
-        F.coalesce(F.lead("effective_date").over(by_start), _AFTER.cast("timestamp")).alias("_until"),
+        F.struct(*schema.dimension(parent).names).alias(name),
+        F.when(first, F.lit(_BEFORE).cast("timestamp")).otherwise(F.col("effective_date")).alias("_from"),
+        F.coalesce(F.lead("effective_date").over(by_start), F.lit(_AFTER).cast("timestamp")).alias("_until"),
     )
     timed = records.withColumn("_event_time", event_time)
     condition = (F.col("_event_time") >= F.col("_from")) & (F.col("_event_time") < F.col("_until"))

@@ -189,9 +189,10 @@ class Tables:
         # slice belongs to the batch that is running and all other tables are read at their published versions.
         if held and not self.is_empty(self.read(name, where=where)):
             self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {_predicate(where)}").collect()
+        before = self.version(name)
         inside.write.format("delta").mode("append").save(self._location(name))
         self._note(name)
-        return self._rows_added(name)
+        return self._rows_added(name) if self.version(name) > before else 0  # for no rows Sail makes no commit
 
     def delete(self, name: str, where: Mapping[str, int]) -> None:
         """Take one slice away; no commit if it is empty."""

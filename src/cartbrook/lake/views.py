@@ -1,12 +1,13 @@
 """Published tables under the names that people use: ``SELECT * FROM gold.kpi_daily``.
 
-Names are put in place before the engine sees the statement, since no engine can bind a qualified name to a version of a path (Sail takes
-``CREATE TABLE ... OPTIONS (versionAsOf n)`` and then reads the head).
+Names are replaced before the engine sees the statement: Sail cannot bind a qualified name to a version (it takes
+``CREATE TABLE ... OPTIONS (versionAsOf n)`` and then reads the head), and a replaced view would change earlier frames.
 """
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 import uuid
 from collections.abc import Iterator
@@ -35,11 +36,13 @@ _VIEW = re.compile(r"(bronze|silver|gold|ops)__(\w+?)__[0-9a-f]{8}")
 _MISSING = re.compile(
     r"(?:table or view|view|table) (?:not found|with name)[^\n]*?[:\s`']([\w.]+)[`']?\s*(?:cannot be found|$)", re.IGNORECASE
 )
-_NO_COLUMN = re.compile(r"attribute ObjectName\(\[(.+?)\]\) is missing|column[^`]* name `(.+?)` cannot be resolved", re.IGNORECASE)
+_NO_COLUMN = re.compile(
+    r"attribute ObjectName\(\[(.+?)\]\) is missing|column[^`]* name `(.+?)` cannot be resolved", re.IGNORECASE
+)
 _IDENTIFIER = re.compile(r'Identifier\("(.*?)"\)')
 _AFTER_TABLE = frozenset(
-    "where group having order limit offset union except minus intersect join inner left right full cross natural semi anti outer lateral "
-    "on using window pivot unpivot tablesample sort cluster distribute for version timestamp select qualify".split()
+    "where group having order limit offset union except minus intersect join inner left right full cross natural semi anti outer "
+    "lateral on using window pivot unpivot tablesample sort cluster distribute for version timestamp select qualify".split()
 )
 """Words that follow a table and are not its alias."""
 
@@ -109,7 +112,7 @@ class Views:
         return "".join(result)
 
     def _reference(self, tokens: list[_Token], end: int, name: str, before: str) -> str:
-        """What stands for ``gold.kpi_daily``: before a dot the table's own name, else its view, under that name if it has no alias."""
+        """What stands for a table: its own name before a dot, else its view, under its own name where it has no alias."""
         table = name.split(".")[1]
         following = next((token for token in tokens[end:] if token.kind != "gap"), None)
         if following is not None and following.text == ".":
@@ -158,7 +161,7 @@ def _checked(tokens: list[_Token]) -> list[_Token]:
     first = next((token for token in words if token.text != "("), None)
     if first is None or first.name not in ("select", "with"):
         raise QueryError("Only SELECT (or WITH ... SELECT) is answered.", hint="Tables are written by cartbrook alone.")
-    for token, following in zip(words, words[1:], strict=False):
+    for token, following in itertools.pairwise(words):
         if token.kind == "word" and token.name == "insert" and following.name in ("into", "overwrite"):
             raise QueryError("Only SELECT (or WITH ... SELECT) is answered.", hint="Tables are written by cartbrook alone.")
         if token.text == "." and following.kind == "quoted" and "/" in following.text:
@@ -171,4 +174,3 @@ def _following_name(tokens: list[_Token], i: int) -> str | None:
     if tokens[i].name is None or i + 2 >= len(tokens) or tokens[i + 1].text != ".":
         return None
     return tokens[i + 2].name
-

@@ -30,7 +30,7 @@ _WAVES = (("orders", "inventory"), ("shipping",))
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """Touched records of one domain with their parents looked up, and the touched fact keys (None: all)."""
+    """Touched records of one domain with their parents looked up, evaluated once, and the touched fact keys (None: all)."""
 
     contract: Contract
     records: DataFrame
@@ -68,14 +68,17 @@ def _resolve(lake: Lake, operation: Operation, domain: str, before: Mapping[str,
     contract = lake.contracts[domain]
     parents = {reference.parent: lake.tables.read(GOLD[reference.parent]) for reference in contract.references}
     records = _dated(lake.tables.read(f"silver.{domain}"), contract)
+    key = fact_key(contract)
     touched = None
     if not operation.everything:
-        keys = _touched(lake, operation, contract, records, before)
-        if keys is None:
+        touched = _touched(lake, operation, contract, records, before)
+        if touched is None:
             return None
-        touched = lake.tables.stage(keys).frame
-    records = within(records, touched, fact_key(contract))
-    resolved = lake.tables.stage(resolve(records, contract, parents, lake.contracts)).frame
+    resolved = lake.tables.stage(resolve(within(records, touched, key), contract, parents, lake.contracts)).frame
+    if touched is not None:
+        # What is cheap to read again: keys with records, and those whose last record went.
+        gone = [_dated(slice_, contract) for slice_ in _published_slices(lake, operation, contract.domain)]
+        touched = keys_of(resolved, *gone, key=key)
     return _Resolved(contract, resolved, touched)
 
 
@@ -116,10 +119,16 @@ def _slices(lake: Lake, operation: Operation, silver: str) -> list[DataFrame]:
     """The operation's slice of a silver table, as it is and as it was published."""
     assert operation.batch is not None
     where = {"_batch_seq": operation.batch.batch_seq}
-    slices = [lake.tables.read(silver, where=where)]
-    if operation.was_live:
-        slices.append(lake.tables.read(silver, operation.base.table_versions[silver], where))
-    return slices
+    return [lake.tables.read(silver, where=where), *_published_slices(lake, operation, silver.removeprefix("silver."))]
+
+
+def _published_slices(lake: Lake, operation: Operation, domain: str) -> list[DataFrame]:
+    """The operation's slice of a domain as it was published; none where it was not live or does not concern the domain."""
+    if operation.batch is None or not operation.was_live or domain not in operation.domains:
+        return []
+    silver = f"silver.{domain}"
+    where = {"_batch_seq": operation.batch.batch_seq}
+    return [lake.tables.read(silver, operation.base.table_versions[silver], where)]
 
 
 def _dated(records: DataFrame, contract: Contract) -> DataFrame:

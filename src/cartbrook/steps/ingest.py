@@ -26,7 +26,7 @@ def _ingest(lake: Lake, operation: Operation, batch: Batch, domain: str) -> None
     delivered = read_files(lake.tables.session, files, lake.contracts[domain].names, limits)
     rows = _identified(delivered, batch, files).withColumn("_batch_id", F.lit(batch.batch_id))
     where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
-    lake.tables.replace(f"bronze.{domain}", rows, where, held=operation.attempt > 1)
+    lake.tables.replace(f"bronze.{domain}", rows, where, held=operation.attempt > 1 or operation.stepwise)
 
 
 def _identified(delivered: DataFrame, batch: Batch, files: list[SourceFile]) -> DataFrame:

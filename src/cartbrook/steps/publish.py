@@ -56,7 +56,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
 
 
 def _published(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
-    domains = [domain for domain in DIMENSIONS if domain in operation.domains]
+    domains = [domain for domain in DIMENSIONS if _written(lake, operation, f"gold.{DIMENSIONS[domain]}")]
     checks = [partial(_balanced, lake, batch), *(partial(_require_history, lake, batch, domain) for domain in domains)]
     counts, *_ = lake.tables.each(lambda check: check(), checks)
     now = utc_now()
@@ -88,6 +88,10 @@ def _published(lake: Lake, operation: Operation, batch: Batch, before: list[Batc
         if old.status == "published" and old.revision != batch.revision
     ]
     return [*replaced, row]
+
+
+def _written(lake: Lake, operation: Operation, table: str) -> bool:
+    return lake.tables.version(table) != operation.base.table_versions[table]
 
 
 def _undone(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:

@@ -30,7 +30,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     rejected = [part for part in parts if part is not None]
     aside = {"batch_seq": batch.batch_seq}
     if rejected:
-        lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside, held=operation.was_live)
+        lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside, held=operation.was_live or operation.stepwise)
     elif operation.was_live:
         lake.tables.delete(QUARANTINE, aside)
     _gate(lake, batch)
@@ -45,7 +45,7 @@ def _validate(lake: Lake, operation: Operation, batch: Batch, domain: str) -> Da
         return None
     bronze = lake.tables.read(f"bronze.{domain}", where={**slice_, "_revision": batch.revision})
     parts = split(bronze, lake.contracts[domain], batch, lake.settings.timezone)
-    accepted = lake.tables.replace(f"silver.{domain}", parts.accepted, slice_, held=operation.was_live)
+    accepted = lake.tables.replace(f"silver.{domain}", parts.accepted, slice_, held=operation.was_live or operation.stepwise)
     if accepted == sum(file.rows for file in batch.files if file.domain == domain):
         return None  # all of them; no record need be looked for among the rejected
     rejected = lake.tables.stage(parts.rejected)

@@ -1,0 +1,97 @@
+"""Facts belong to the dimension version of their event time; and keys whose versions moved are found."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import functions as F
+
+from cartbrook.contracts.load import load_contracts
+
+CUSTOMERS = load_contracts()["customers"]
+
+VERSIONS = [
+    # C1: two versions, a gap, and a third one, closed
+    {"customer_id": "C1", "customer_sk": "c1v1", "effective_date": "2025-01-10", "expiry_date": "2025-01-20", "version": "1"},
+    {"customer_id": "C1", "customer_sk": "c1v2", "effective_date": "2025-01-20", "expiry_date": "2025-01-25", "version": "2"},
+    {"customer_id": "C1", "customer_sk": "c1v3", "effective_date": "2025-02-01", "expiry_date": "2025-02-10", "version": "3"},
+    {"customer_id": "C2", "customer_sk": "c2v1", "effective_date": "2025-01-10", "version": "1"},
+]
+EVENTS = {
+    "long before the first": ("C1", "1900-01-01 00:00:00", "c1v1"),
+    "at the start": ("C1", "2025-01-10 00:00:00", "c1v1"),
+    "inside": ("C1", "2025-01-15 12:00:00", "c1v1"),
+    "the last moment": ("C1", "2025-01-19 23:59:59.999999", "c1v1"),
+    "exactly at the boundary": ("C1", "2025-01-20 00:00:00", "c1v2"),
+    "in the gap": ("C1", "2025-01-28 00:00:00", "c1v2"),
+    "after the gap": ("C1", "2025-02-01 00:00:00", "c1v3"),
+    "after the close": ("C1", "2100-12-31 23:59:59", "c1v3"),
+    "another key": ("C2", "2025-01-28 00:00:00", "c2v1"),
+    "unknown key": ("C9", "2025-01-28 00:00:00", None),
+    "no key": (None, "2025-01-28 00:00:00", None),
+}
+
+
+def typed(session, schema, rows):
+    """A frame of a schema from inline rows of texts; arrays are lists of texts, what a row does not say is NULL."""
+    kinds = [(field.name, field.dataType.simpleString()) for field in schema.fields]
+    lists = {name for name, kind in kinds if kind.startswith("array")}
+    arrays = {
+        name: pa.array([row.get(name) for row in rows], pa.list_(pa.string()) if name in lists else pa.string())
+        for name, _ in kinds
+    }
+    frame = session.createDataFrame(pa.table(arrays))
+    return frame.selectExpr(*(name if name in lists else f"CAST({name} AS {kind}) AS {name}" for name, kind in kinds))
+
+
+@pytest.fixture(scope="module")
+def bound(session):
+    """The surrogate key that each event is bound to."""
+    from cartbrook.frames.binding import bind
+    from cartbrook.frames.schema import dimension
+
+    rows = {"event": list(EVENTS), "who": [who for who, *_ in EVENTS.values()], "at": [at for _, at, _ in EVENTS.values()]}
+    events = session.createDataFrame(pa.table({name: pa.array(texts, pa.string()) for name, texts in rows.items()}))
+    versions = typed(session, dimension(CUSTOMERS), VERSIONS)
+    frame = bind(events, versions, CUSTOMERS, ("who",), F.col("at").cast("timestamp"))
+    assert frame.columns == ["event", "who", "at", "customer"]
+    return [(row["event"], row["sk"]) for row in frame.selectExpr("event", "customer.customer_sk AS sk").toArrow().to_pylist()]
+
+
+def test_each_event_is_bound_once(bound):
+    """No join fans out, and no event is lost."""
+    assert sorted(event for event, _ in bound) == sorted(EVENTS)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_binding(bound, event):
+    """The last version that starts by the event time, even a closed one, else the first; NULL for an unknown key."""
+    assert dict(bound)[event] == EVENTS[event][2]
+
+
+MOVED = {
+    "same": ({"first_name": "a", "last_login": "2025-01-01 00:00:00"}, {"first_name": "a", "last_login": "2025-01-02 00:00:00"}, False),
+    "both NULL": ({}, {}, False),
+    "tracked change in place": ({"first_name": "a"}, {"first_name": "b"}, True),
+    "to NULL": ({"first_name": "a"}, {}, True),
+    "cut anew": ({"customer_sk": "x"}, {"customer_sk": "y"}, True),
+    "appeared": (None, {}, True),
+    "vanished": ({}, None, True),
+}
+
+
+def test_moved_keys(session):
+    """Keys move when a version appears, vanishes, is cut anew or changes in a tracked column; untracked changes move nothing."""
+    from cartbrook.frames.binding import moved_keys
+    from cartbrook.frames.schema import dimension
+
+    def frame(side):
+        rows = [
+            {"customer_id": case, "customer_sk": f"sk of {case}", "effective_date": "2025-01-10", **both[side]}
+            for case, both in MOVED.items()
+            if both[side] is not None
+        ]
+        return typed(session, dimension(CUSTOMERS), rows)
+
+    moved = [row["customer_id"] for row in moved_keys(frame(0), frame(1), CUSTOMERS).toArrow().to_pylist()]
+    assert sorted(moved) == sorted(case for case, (*_, moves) in MOVED.items() if moves)

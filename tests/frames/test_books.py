@@ -1,0 +1,112 @@
+"""The books find every record that is lost, doubled or not delivered, and money that is not what was delivered."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from cartbrook.contracts.load import load_contracts
+
+ORDERS = load_contracts()["orders"]
+DELIVERED = [
+    *({"_record_id": f"r{n}", "order_amount": f"{n}.00", "currency": "usd"} for n in range(1, 7)),
+    {"_record_id": "r7", "order_amount": "abc", "currency": "USD"},
+]
+ACCEPTED = [
+    {"_record_id": "r1", "order_amount": "1.00", "_copies": ["r2"]},
+    {"_record_id": "r3", "order_amount": "3.00"},
+    {"_record_id": "r4", "order_amount": "4.00"},
+]
+ASIDE = [
+    {"quarantine_id": "r3", "status": "parked", "amount": "3.00"},
+    {"quarantine_id": "r4", "status": "released", "amount": "4.00"},
+    {"quarantine_id": "r5", "status": "open", "amount": "5.00", "copies": ["r6"]},
+    {"quarantine_id": "r7", "status": "open", "amount": None},
+]
+# r2 is a copy of r1 and r6 of r5: equal as typed values, so the money of a copy is that of its original
+EQUAL = [{**row, "order_amount": {"r2": "1.00", "r6": "5.00"}.get(row["_record_id"], row["order_amount"])} for row in DELIVERED]
+
+
+def typed(session, schema, rows):
+    """A frame of a schema from inline rows of texts; arrays are lists of texts, what a row does not say is NULL."""
+    kinds = [(field.name, field.dataType.simpleString()) for field in schema.fields]
+    lists = {name for name, kind in kinds if kind.startswith("array")}
+    arrays = {
+        name: pa.array([row.get(name) for row in rows], pa.list_(pa.string()) if name in lists else pa.string())
+        for name, _ in kinds
+    }
+    frame = session.createDataFrame(pa.table(arrays))
+    return frame.selectExpr(*(name if name in lists else f"CAST({name} AS {kind}) AS {name}" for name, kind in kinds))
+
+
+@pytest.fixture
+def entries(session):
+    """The books of the records above, changed as said: rows, delivered and booked money by file and state."""
+
+    def run(delivered=EQUAL, accepted=ACCEPTED, aside=ASIDE):
+        from cartbrook.frames import books
+        from cartbrook.frames.schema import QUARANTINE, bronze, silver, struct
+
+        frame = books.entries(
+            typed(session, bronze(ORDERS), [{"_batch_seq": "1", "_source_file": "f.csv", **row} for row in delivered]),
+            typed(session, silver(ORDERS), [{"_batch_seq": "1", **row} for row in accepted]),
+            typed(session, struct(QUARANTINE), [{"batch_seq": "1", **row} for row in aside]),
+            ORDERS,
+        )
+        return {
+            (row["source_file"], row["state"]): (row["rows"], row["delivered"], row["booked"], row["unpriced"], row["currency"])
+            for row in frame.toArrow().to_pylist()
+        }
+
+    return run
+
+
+def money(rows: int, delivered: str, booked: str | None = None, unpriced: int = 0):
+    """An entry in USD; what is booked is what was delivered unless said otherwise."""
+    return rows, Decimal(delivered), Decimal(booked or delivered), unpriced, "USD"
+
+
+def test_good_books(entries):
+    """Each record is in one state; released records count as accepted, and what has no price is counted."""
+    assert entries() == {
+        ("f.csv", "accepted"): money(2, "5.00"),
+        ("f.csv", "parked"): money(1, "3.00"),
+        ("f.csv", "duplicate"): money(2, "6.00"),
+        ("f.csv", "quarantined"): money(2, "5.00", unpriced=1),
+    }
+
+
+def test_a_lost_record(entries):
+    """A delivered record in no state is lost, with its money."""
+    found = entries(accepted=ACCEPTED[:1] + ACCEPTED[2:], aside=ASIDE[1:])
+    assert found["f.csv", "lost"] == money(1, "3.00", "0")
+
+
+def test_a_lost_copy(entries):
+    """A duplicate nobody recorded is lost."""
+    assert entries(accepted=[{**ACCEPTED[0], "_copies": None}, *ACCEPTED[1:]])["f.csv", "lost"] == money(1, "1.00", "0")
+
+
+def test_a_record_counted_twice(entries):
+    """A record both accepted and quarantined is counted twice."""
+    found = entries(aside=[*ASIDE, {"quarantine_id": "r1", "status": "open", "amount": "1.00"}])
+    assert found["f.csv", "counted twice"][:2] == (1, Decimal("1.00"))
+
+
+def test_a_copy_counted_twice(entries):
+    """A record that is a copy of two others is counted twice."""
+    assert ("f.csv", "counted twice") in entries(accepted=[*ACCEPTED[:2], {**ACCEPTED[2], "_copies": ["r2"]}])
+
+
+def test_a_record_nobody_delivered(entries):
+    """A record in silver that is not in bronze has no file."""
+    found = entries(accepted=[*ACCEPTED, {"_record_id": "r99", "order_amount": "9.00"}])
+    assert [key for key in found if key[0] is None] == [(None, "accepted")]
+
+
+def test_money_that_differs(entries):
+    """An amount that is held otherwise than delivered shows in the state's money."""
+    found = entries(accepted=[*ACCEPTED[:2], {**ACCEPTED[2], "order_amount": "4.01"}])
+    assert found["f.csv", "accepted"] == money(2, "5.00", "5.01")

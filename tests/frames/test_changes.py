@@ -1,0 +1,55 @@
+"""What a MERGE has to do so that a table holds what was computed."""
+
+from __future__ import annotations
+
+import pytest
+
+ROWS = {
+    "same": ("'s', 1, 'x'", "'s', 1, 'x'", None),
+    "same NULLs": ("'n', NULL, NULL", "'n', NULL, NULL", None),
+    "changed": ("'c', 1, 'x'", "'c', 2, 'x'", "update"),
+    "to NULL": ("'t', 1, 'x'", "'t', NULL, 'x'", "update"),
+    "from NULL": ("'f', 1, NULL", "'f', 1, 'x'", "update"),
+    "to the empty text": ("'e', 1, NULL", "'e', 1, ''", "update"),
+    "new": (None, "'a', 1, 'x'", "insert"),
+    "new, all NULL": (None, "'b', NULL, NULL", "insert"),
+    "gone": ("'g', 1, 'x'", None, "delete"),
+    "gone, all NULL": ("'h', NULL, NULL", None, "delete"),
+}
+
+
+def frame(session, rows):
+    """A table of key, number and text."""
+    values = ", ".join(f"({row})" for row in rows if row)
+    return session.sql(f"SELECT key, CAST(n AS int) AS n, CAST(t AS string) AS t FROM VALUES {values} AS v(key, n, t)")
+
+
+def test_changes(session):
+    """Inserts, updates (a NULL is a value like any other) and deletes; no row for what is as it must be."""
+    from cartbrook.frames.changes import changes
+
+    current, computed = (frame(session, [row[side] for row in ROWS.values()]) for side in (0, 1))
+    found = {row["key"]: row for row in changes(current, computed, ["key"], ["key", "n", "t"]).toArrow().to_pylist()}
+    due = {(new or old)[1]: change for old, new, change in ROWS.values() if change}
+    assert {key: row["_change"] for key, row in found.items()} == due
+    assert (found["t"]["n"], found["t"]["t"]) == (None, "x")
+    assert list(found["a"]) == ["key", "n", "t", "_change"]
+
+
+@pytest.mark.parametrize(("everything", "kept"), [(True, ["a", "b"]), (False, ["a"])])
+def test_within(session, everything, kept):
+    """Only touched keys are kept, once each, and all of them where everything is touched."""
+    from cartbrook.frames.changes import keys_of, within
+
+    records = session.sql("SELECT * FROM VALUES ('a', 1), ('b', 2) AS v(key, n)")
+    touched = keys_of(session.sql("SELECT 'a' AS key, 1 AS n"), session.sql("SELECT 'a' AS key"), key=["key"])
+    found = within(records, None if everything else touched, ["key"])
+    assert sorted(row["key"] for row in found.toArrow().to_pylist()) == kept
+
+
+def test_come_or_gone(session):
+    """Keys of one side alone, each once."""
+    from cartbrook.frames.changes import come_or_gone
+
+    old, new = (session.sql(f"SELECT * FROM VALUES {rows} AS v(key)") for rows in ("('a'), ('b'), ('b')", "('b'), ('c'), ('c')"))
+    assert sorted(row["key"] for row in come_or_gone(old, new, ["key"]).toArrow().to_pylist()) == ["a", "c"]

@@ -1,0 +1,125 @@
+"""Each step alone, for one batch, and again: the same tables as one run of all of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.property.shops import batch, customer, order, product, shipment, stock
+
+from cartbrook import pipeline
+from cartbrook.config import Settings
+from cartbrook.errors import BatchNotFound
+from cartbrook.testing import content, differences, submit
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = Settings(stable_seconds=Decimal(0))
+STEPS = ("ingest", "validate", "history", "facts", "marts", "publish", "archive")
+FIRST = batch(
+    1, 10, customers=[customer(), customer("")], products=[product()], orders=[order("o9", "c9")], shipping=[shipment("s9", "o9")]
+)
+SECOND = batch(
+    2,
+    11,
+    customers=[customer(name="Bob"), customer("c9"), customer("c9"), customer("c9", "Eve")],
+    products=[product(price="11.00"), product("p2", price="none")],
+    orders=[order(), order("o2", "c7")],
+    shipping=[shipment(), shipment("s2", "o2")],
+    inventory=[stock(), stock("p8")],
+)
+
+
+@pytest.fixture(scope="module")
+def waiting(engine, tmp_path_factory):
+    """A workspace with one batch published and another one handed in."""
+    folder = tmp_path_factory.mktemp("steps") / "waiting"
+    with pipeline.open_lake(folder, SETTINGS, engine=engine, create=True) as lake:
+        pipeline.init(lake)
+        submit(folder, FIRST, lake.contracts)
+        assert [outcome.status for outcome in pipeline.run(lake)] == ["published"]
+        submit(folder, SECOND, lake.contracts)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(engine, waiting, tmp_path_factory):
+    """What one run of all steps leaves."""
+    folder = shutil.copytree(waiting, tmp_path_factory.mktemp("steps") / "whole")
+    with pipeline.open_lake(folder, SETTINGS, engine=engine) as lake:
+        assert [outcome.status for outcome in pipeline.run(lake)] == ["published"]
+        return everything(lake)
+
+
+@pytest.fixture
+def lake(engine, waiting, tmp_path):
+    """The lake of a workspace with a batch that waits."""
+    with pipeline.open_lake(shutil.copytree(waiting, tmp_path / "shop"), SETTINGS, engine=engine) as opened:
+        yield opened
+
+
+def everything(lake) -> dict[str, Counter[Any]]:
+    """What readers see, and bronze."""
+    bronze = {f"bronze.{domain}": lake.tables.read(f"bronze.{domain}").toArrow().to_pylist() for domain in lake.contracts}
+    return {**content(lake), **{name: Counter(tuple(row.items()) for row in rows) for name, rows in bronze.items()}}
+
+
+def heads(lake) -> dict[str, int]:
+    """The versions of all tables."""
+    return dict(lake.tables.heads((*lake.tables_all(), "ops.publications")))
+
+
+def test_step_by_step(lake, whole):
+    """Steps run one by one, as tasks of a job do, end like one run."""
+    for step in ("receive", *STEPS):
+        pipeline.run_step(lake, "b2", step)
+    assert differences(whole, everything(lake)) == []
+    assert list((lake.places.archive / "b2" / "1").iterdir())
+
+
+def test_each_step_twice(lake, whole):
+    """A step that runs twice in a row leaves the same tables."""
+    pipeline.run_step(lake, "b2", "receive")
+    for step in STEPS:
+        pipeline.run_step(lake, "b2", step)
+        pipeline.run_step(lake, "b2", step)
+    assert differences(whole, everything(lake)) == []
+    assert lake.ledger.newest().publish_seq == 2
+
+
+@pytest.mark.parametrize("step", ["ingest", "validate", "history", "facts", "marts"])
+def test_back_to_a_step(lake, whole, step):
+    """Going back to a step after those behind it have run, and on from there, ends like one run."""
+    for name in ("receive", *STEPS[:5], *STEPS[STEPS.index(step) :]):
+        pipeline.run_step(lake, "b2", name)
+    assert differences(whole, everything(lake)) == []
+
+
+def test_a_second_run_does_nothing(lake, whole):
+    """Where nothing waits, a run makes no commit and no publication."""
+    pipeline.run(lake)
+    before = heads(lake)
+    assert pipeline.run(lake) == []
+    assert heads(lake) == before
+    assert differences(whole, everything(lake)) == []
+
+
+def test_the_same_trigger_again(lake, whole):
+    """A batch that is handed in again is told to be unchanged, and so is everything."""
+    pipeline.run(lake)
+    before = heads(lake)
+    submit(lake.places.root, SECOND, lake.contracts)
+    assert [outcome.status for outcome in pipeline.run(lake)] == ["unchanged"]
+    assert heads(lake) == before
+    assert differences(whole, everything(lake)) == []
+
+
+def test_a_step_of_no_batch(lake):
+    """A step of a batch that nobody received is refused."""
+    with pytest.raises(BatchNotFound):
+        pipeline.run_step(lake, "b2", "ingest")
+    with pytest.raises(BatchNotFound):
+        pipeline.run_step(lake, "b7", "receive")

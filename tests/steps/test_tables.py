@@ -1,0 +1,232 @@
+"""The only writer of tables: what it refuses, what it sets itself, and the way back."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from cartbrook.errors import SchemaMismatch
+from cartbrook.frames.schema import struct
+from cartbrook.lake.tables import Tables, fetch, literal, quoted
+
+SCHEMA = struct("k string, n int, money decimal(18,2), texts array<string>, seq int")
+NAME = "gold.things"
+
+
+@pytest.fixture
+def tables(session, lake_dir):
+    """Tables with one empty table of the schema above."""
+    made = Tables(session, lake_dir, {NAME: SCHEMA}, parallel=2)
+    made.create(NAME)
+    return made
+
+
+@pytest.fixture
+def frame(session):
+    """Rows of (k, n, seq) with further columns, as the table wants them."""
+
+    def make(*rows, more=""):
+        values = ", ".join("(" + ", ".join("NULL" if v is None else repr(v) for v in row) + ")" for row in rows)
+        return session.sql(
+            "SELECT CAST(k AS string) AS k, CAST(n AS int) AS n, CAST(n AS decimal(18,2)) AS money, array(k) AS texts, "
+            f"CAST(seq AS int) AS seq {more} FROM VALUES {values} AS t(k, n, seq)"
+        )
+
+    return make
+
+
+def rows(tables, version=None):
+    """(k, n, seq) of all rows."""
+    return sorted(((row["k"], row["n"], row["seq"]) for row in fetch(tables.read(NAME, version))), key=repr)
+
+
+@pytest.mark.parametrize("value", ["B-1", "a", "TRG_20250116_001", "x.y", "9" * 100])
+def test_literal_of_an_id(value):
+    """Ids become quoted texts."""
+    assert literal(value) == f"'{value}'"
+
+
+@pytest.mark.parametrize(
+    "value", ["", "o'b", "a b", "a;--", "a\\", "-a", ".a", "a\n", "a\n'", "ä", "1" * 101, "a/b", "'", '"', "a\u0000", "a\u2019"]
+)
+def test_literal_refuses_any_other_text(value):
+    """A text that is no id never becomes a part of a statement."""
+    with pytest.raises(ValueError, match="no id"):
+        literal(value)
+
+
+def test_literals_of_numbers_and_days():
+    """Integers and dates are written plainly; a boolean is no integer here."""
+    assert (literal(-5), literal(dt.date(2025, 1, 15))) == ("-5", "DATE '2025-01-15'")
+    with pytest.raises(ValueError, match="boolean"):
+        literal(True)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a`", "1a", "a-b", "a.b", "ä", "a\n", "`a`"])
+def test_quoted_refuses_what_is_no_name(name):
+    """An identifier is letters, digits and underscores."""
+    assert quoted("_batch_seq") == "`_batch_seq`"
+    with pytest.raises(ValueError, match="not a column name"):
+        quoted(name)
+
+
+WRITES = {
+    "append": lambda tables, frame: tables.append(NAME, frame),
+    "overwrite": lambda tables, frame: tables.overwrite(NAME, frame),
+    "replace": lambda tables, frame: tables.replace(NAME, frame, {"seq": 1}),
+    "merge": lambda tables, frame: tables.merge(NAME, frame.selectExpr("*", "'upsert' AS _change"), ("k",)),
+}
+UNFIT = {
+    "wrong type": ("CAST(n AS string) AS n", "n is string and not int"),
+    "another scale": ("CAST(money AS decimal(18,3)) AS money", "money is decimal(18,3) and not decimal(18,2)"),
+    "missing": (None, "n is missing"),
+    "extra": ("n, 1 AS surplus", "surplus is not a column of it"),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("case", UNFIT)
+def test_rows_that_do_not_fit_are_refused(tables, frame, write, case):
+    """A wrong type, a missing and an extra column are named, and nothing is written."""
+    expression, message = UNFIT[case]
+    column = "money" if case == "another scale" else "n"
+    kept = [name for name in SCHEMA.names if name != column]
+    unfit = frame(("a", 1, 1)).selectExpr(*kept, *([expression] if expression else []))
+    with pytest.raises(SchemaMismatch) as caught:
+        WRITES[write](tables, unfit)
+    assert message in caught.value.message
+    assert tables.version(NAME) == 0
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_the_order_of_columns_does_not_matter(tables, frame, write):
+    """Columns are written by name."""
+    shuffled = frame(("a", 5, 1)).select("seq", "texts", "money", "n", "k")
+    WRITES[write](tables, shuffled)
+    [row] = fetch(tables.read(NAME))
+    assert (row["k"], row["n"], str(row["money"]), row["texts"], row["seq"]) == ("a", 5, "5.00", ["a"], 1)
+
+
+def test_a_slice_is_set_by_the_writer(tables, frame):
+    """Rows given for another slice land in the one that is replaced, and others stay as they are."""
+    tables.replace(NAME, frame(("a", 1, None), ("b", 2, None)), {"seq": 1})
+    tables.replace(NAME, frame(("c", 3, None)), {"seq": 2})
+    assert tables.replace(NAME, frame(("d", 4, 2)), {"seq": 1}) == 1
+    assert rows(tables) == [("c", 3, 2), ("d", 4, 1)]
+
+
+def test_replacing_a_slice_again_changes_nothing(tables, frame):
+    """The same slice twice is the same table."""
+    for _ in range(2):
+        tables.replace(NAME, frame(("a", 1, None)), {"seq": 1})
+    assert rows(tables) == [("a", 1, 1)]
+
+
+def test_deleting_a_slice(tables, frame):
+    """One slice goes; an empty one makes no commit."""
+    tables.append(NAME, frame(("a", 1, 1), ("b", 2, 2)))
+    tables.delete(NAME, {"seq": 1})
+    version = tables.version(NAME)
+    tables.delete(NAME, {"seq": 9})
+    assert (rows(tables), tables.version(NAME)) == ([("b", 2, 2)], version)
+
+
+def test_merge_brings_changes_in_one_commit(tables, frame):
+    """Inserts, updates and deletes are one commit; a delete of what is not there is none."""
+    tables.append(NAME, frame(("a", 1, 1), ("b", 2, 1), ("c", 3, 1)))
+    kinds = "CASE k WHEN 'a' THEN 'update' WHEN 'b' THEN 'delete' WHEN 'd' THEN 'insert' WHEN 'e' THEN 'delete' END AS _change"
+    changed = frame(("a", None, 2), ("b", 0, 2), ("d", 4, 2), ("e", 5, 2)).selectExpr("*", kinds)
+    tables.merge(NAME, changed, ("k",))
+    assert rows(tables) == [("a", None, 2), ("c", 3, 1), ("d", 4, 2)]
+    assert tables.version(NAME) == 2
+
+
+def test_merge_without_changes_makes_no_commit(tables, frame):
+    """No row to change leaves the head where it is published."""
+    tables.merge(NAME, frame(("a", 1, 1)).where("false").selectExpr("*", "'insert' AS _change"), ("k",))
+    assert tables.version(NAME) == 0
+    assert tables.forget_written() == {}
+
+
+def test_merge_of_inserts_alone(tables, frame):
+    """New rows alone are appended, with the schema looked at as ever."""
+    tables.merge(NAME, frame(("a", 1, 1), ("b", 2, 1)).selectExpr("*", "'insert' AS _change"), ("k",))
+    assert rows(tables) == [("a", 1, 1), ("b", 2, 1)]
+
+
+def test_what_was_written_is_noted_once(tables, frame):
+    """`forget_written` gives the versions of this process's writes, then forgets them."""
+    tables.append(NAME, frame(("a", 1, 1)))
+    tables.append(NAME, frame(("b", 1, 1)))
+    assert tables.forget_written() == {NAME: 2}
+    assert tables.forget_written() == {}
+
+
+def test_restore_goes_back_and_on(tables, frame):
+    """The head holds what a version held, under a new version; a restore to the head does nothing."""
+    tables.append(NAME, frame(("a", 1, 1)))
+    tables.append(NAME, frame(("b", 2, 2)))
+    assert tables.restore(NAME, 1) == 3
+    assert rows(tables) == [("a", 1, 1)]
+    assert rows(tables, 2) == [("a", 1, 1), ("b", 2, 2)]
+    assert tables.restore(NAME, 3) == 3
+    tables.append(NAME, frame(("c", 3, 3)))
+    assert rows(tables) == [("a", 1, 1), ("c", 3, 3)]
+
+
+def test_creating_again_changes_nothing(tables, frame):
+    """`create` leaves a table that is there."""
+    tables.append(NAME, frame(("a", 1, 1)))
+    tables.create(NAME)
+    assert (rows(tables), tables.version(NAME)) == ([("a", 1, 1)], 1)
+    assert tables.heads([NAME]) == {NAME: 1}
+
+
+def test_reading_slices(tables, frame):
+    """`where` takes one integer, several, or none."""
+    tables.append(NAME, frame(("a", 1, 1), ("b", 2, 2), ("c", 3, 3)))
+    for where, kept in [({"seq": 2}, "b"), ({"seq": [1, 3]}, "ac"), ({"seq": []}, ""), ({"seq": [2]}, "b"), ({"seq": 2, "n": 1}, "")]:
+        assert "".join(sorted(row["k"] for row in fetch(tables.read(NAME, where=where)))) == kept
+
+
+def test_staging(tables, frame, lake_dir):
+    """A staged frame knows its rows and is read again; an empty one keeps its schema; all are cleared together."""
+    once = tables.stage(frame(("a", 1, 1), ("b", 2, 1)))
+    none = tables.stage(frame(("a", 1, 1)).where("false"))
+    assert (once.rows, none.rows, once.values("k")) == (2, 0, {"a", "b"})
+    assert len(fetch(once.frame)) == 2
+    assert fetch(none.frame) == []
+    assert [(f.name, f.dataType.simpleString()) for f in none.frame.schema.fields] == [
+        (f.name, f.dataType.simpleString()) for f in SCHEMA.fields
+    ]
+    assert tables.is_empty(none.frame)
+    assert not tables.is_empty(once.frame)
+    tables.clear_staging()
+    tables.clear_staging()
+    assert not (lake_dir / "_staging").exists()
+
+
+def test_rows_of_python_values(tables):
+    """Numbers and texts are taken as they are and cast by the engine, NULL included."""
+    given = struct("n int, money decimal(18,2), day date, t timestamp, x string")
+    made = tables.rows({"n": [1, None], "money": ["0.10", None], "day": ["2025-01-15", None], "t": ["2025-01-15 10:00:00", None],
+                        "x": ["a", None]}, given)  # fmt: skip
+    first, second = fetch(made)
+    assert (str(first["money"]), first["day"], first["t"].isoformat()) == ("0.10", dt.date(2025, 1, 15), "2025-01-15T10:00:00+00:00")
+    assert set(second.values()) == {None}
+
+
+def test_each_keeps_order_and_raises_the_first_error(tables):
+    """Results come in the order of the items; all calls end before the first error is raised."""
+    assert tables.each(lambda n: n * n, [3, 1, 2]) == [9, 1, 4]
+    done = []
+
+    def call(item):
+        if item < 2:
+            raise ValueError(item)
+        done.append(item)
+
+    with pytest.raises(ValueError, match="0"):
+        tables.each(call, range(5))
+    assert sorted(done) == [2, 3, 4]
