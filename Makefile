@@ -67,7 +67,7 @@ python:
 ## Running
 
 .PHONY: demo bench
-demo: .venv/.ready-demo ## Run the main job on the sample data with the default engine
+demo: .venv/.ready-demo ## Run the main job on a made-up shop with the default engine
 	@.venv/bin/cartbrook demo
 
 bench: .venv/.ready-dev ## Measure a small batch beside the floor of the machine (benchmarks/README.md)

@@ -121,7 +121,7 @@ def test_again(cartbrook, shop):
     before = cartbrook("query", "SELECT max(publish_seq) AS seq FROM ops.publications", "-w", shop, "--json").json
     assert cartbrook("submit", EXAMPLE / "trigger_2025_06_02.json", "-w", shop).code == 0
     out = cartbrook("run", "-w", shop).out
-    assert "tea_2025_06_02: already processed; nothing changes." in out
+    assert "tea_2025_06_02: already processed; nothing changes" in out
     assert cartbrook("query", "SELECT max(publish_seq) AS seq FROM ops.publications", "-w", shop, "--json").json == before
 
 

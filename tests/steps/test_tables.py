@@ -78,10 +78,10 @@ WRITES = {
     "merge": lambda tables, frame: tables.merge(NAME, frame.selectExpr("*", "'upsert' AS _change"), ("k",)),
 }
 UNFIT = {
-    "wrong type": ("CAST(n AS string) AS n", "n is string and not int"),
-    "another scale": ("CAST(money AS decimal(18,3)) AS money", "money is decimal(18,3) and not decimal(18,2)"),
-    "missing": (None, "n is missing"),
-    "extra": ("n, 1 AS surplus", "surplus is not a column of it"),
+    "wrong type": (["CAST(n AS string) AS n"], "n is string and not int"),
+    "another scale": (["CAST(money AS decimal(18,3)) AS money"], "money is decimal(18,3) and not decimal(18,2)"),
+    "missing": ([], "n is missing"),
+    "extra": (["n", "1 AS surplus"], "surplus is not a column of it"),
 }
 
 
@@ -89,10 +89,10 @@ UNFIT = {
 @pytest.mark.parametrize("case", UNFIT)
 def test_rows_that_do_not_fit_are_refused(tables, frame, write, case):
     """A wrong type, a missing and an extra column are named, and nothing is written."""
-    expression, message = UNFIT[case]
+    expressions, message = UNFIT[case]
     column = "money" if case == "another scale" else "n"
     kept = [name for name in SCHEMA.names if name != column]
-    unfit = frame(("a", 1, 1)).selectExpr(*kept, *([expression] if expression else []))
+    unfit = frame(("a", 1, 1)).selectExpr(*kept, *expressions)
     with pytest.raises(SchemaMismatch) as caught:
         WRITES[write](tables, unfit)
     assert message in caught.value.message

@@ -132,13 +132,12 @@ def unfinished(places: Places) -> list[tuple[str, int, Path]]:
 
 
 def refusals(places: Places) -> list[Record]:
-    """What was set aside under rejected/ and why, newest first; repeated deliveries are no news and left out."""
+    """What was set aside under rejected/ and why, newest first."""
     found: list[Record] = []
     for path in places.rejected.glob("*/reason.json"):
         try:
             reason = json.loads(path.read_text(encoding="utf-8"))
-            if reason["code"] != "already_processed":
-                found.append({"name": path.parent.name, **{name: reason.get(name) for name in ("code", "message", "hint", "at")}})
+            found.append({"name": path.parent.name, **{name: reason.get(name) for name in ("code", "message", "hint", "at")}})
         except (ValueError, KeyError, OSError):
             found.append({"name": path.parent.name, "code": "unreadable", "message": None, "hint": None, "at": None})
     return sorted(found, key=lambda entry: entry["at"] or "", reverse=True)[:_REFUSALS_SHOWN]

@@ -80,9 +80,14 @@ def claim(places: Places, trigger_path: Path, trigger: Trigger, found: Found, fo
         if path is not None and path.parent != folder:
             path.replace(folder / file.name)
     trigger_path.replace(folder / TRIGGER_NAME)
-    handed_in = places.landing / trigger.trigger_id
-    if handed_in.is_dir() and not any(handed_in.iterdir()):
-        handed_in.rmdir()
+    _remove_empty(places.landing / trigger.trigger_id, places.landing)
+
+
+def discard(places: Places, trigger: Trigger, files: Iterable[Path]) -> None:
+    """Remove a delivery that is, byte for byte, one that was processed: the archive has it."""
+    for file in files:
+        file.unlink()
+    _remove_empty(places.landing / trigger.trigger_id, places.landing)
 
 
 def give_back(places: Places, trigger: Trigger, folder: Path) -> None:

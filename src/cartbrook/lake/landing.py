@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FORMAT = "cartbrook_csv"
 
 _registered: weakref.WeakSet[Any] = weakref.WeakSet()
+_registering = threading.Lock()
 
 
 class CsvPartition(InputPartition):
@@ -99,9 +101,10 @@ def read_files(session: Session, files: Sequence[SourceFile], columns: Sequence[
         raise ValueError("read_files needs at least one file")
     if len({*columns, *LINEAGE}) < len(columns) + len(LINEAGE):
         raise ValueError("columns must differ from each other and from the lineage columns")
-    if session not in _registered:
-        session.dataSource.register(CsvSource)
-        _registered.add(session)
+    with _registering:  # domains are read by several threads, and Spark refuses a name it knows
+        if session not in _registered:
+            session.dataSource.register(CsvSource)
+            _registered.add(session)
     plan = {
         "files": [(str(file.path), file.name, file.encoding) for file in files],
         "columns": list(columns),

@@ -40,7 +40,7 @@ def receive(lake: Lake, path: Path, base: Publication, confirmed: Collection[str
     except TriggerRefused as error:
         found = _present(lake, trigger)
         intake.refuse(lake.places, trigger.trigger_id, [path, *found], error)
-        return Outcome(trigger.trigger_id, "unchanged" if error.code == "already_processed" else "refused", error.message)
+        return Outcome(trigger.trigger_id, "refused", error.message)
 
 
 def resume(lake: Lake, batch_id: str, revision: int, folder: Path) -> Batch | Outcome:
@@ -66,12 +66,13 @@ def _take(
     if any(row.batch_id != trigger.trigger_id for row in rows):
         raise TriggerRefused("id_differs_in_case", f"{trigger.trigger_id}: this id is taken in another spelling.")
     live = base.live_of(trigger.trigger_id)
-    if live is None and (held := _reason_to_hold(lake, trigger, base, confirmed)):
+    found = intake.find(lake.places, trigger, lake.places.work_of(trigger.trigger_id, _next_revision(rows)))
+    if live is not None and not _is_other_content(trigger, rows, live.revision, found):
+        intake.discard(lake.places, trigger, [path, *(place for _, place in found.files if place is not None)])
+        return Outcome(trigger.trigger_id, "unchanged", f"{trigger.trigger_id}: already processed; nothing changes")
+    if held := _reason_to_hold(lake, trigger, base, confirmed):
         _save_waiting(lake, trigger, rows, "held", held)
         return Outcome(trigger.trigger_id, "held", held)
-    found = intake.find(lake.places, trigger, lake.places.work_of(trigger.trigger_id, _next_revision(rows)))
-    if live is not None and not (trigger.data_files_ready and _is_other_content(trigger, rows, live.revision, found)):
-        raise TriggerRefused("already_processed", f"{trigger.trigger_id}: already processed; nothing changes.")
     if live is not None and not trigger.supersede:
         raise TriggerRefused(
             "conflict",
