@@ -69,7 +69,7 @@ def _take(
     found = intake.find(lake.places, trigger, lake.places.work_of(trigger.trigger_id, _next_revision(rows)))
     if live is not None and not _is_other_content(trigger, rows, live.revision, found):
         intake.discard(lake.places, trigger, [path, *(place for _, place in found.files if place is not None)])
-        return Outcome(trigger.trigger_id, "unchanged", f"{trigger.trigger_id}: already processed; nothing changes")
+        return Outcome(trigger.trigger_id, "unchanged", f"{trigger.trigger_id}: already processed; nothing changes.")
     if held := _reason_to_hold(lake, trigger, base, confirmed):
         _save_waiting(lake, trigger, rows, "held", held)
         return Outcome(trigger.trigger_id, "held", held)
