@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -143,7 +143,7 @@ def _checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:
             raise ConfigError(f"{source}: unknown setting {name!r}.", hint=f"Did you mean {close[0]!r}?" if close else None)
         try:
             result[name] = _convert(str(known[name].type), value)
-        except (ValueError, TypeError, InvalidOperation, AttributeError) as error:
+        except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
             raise ConfigError(f"{source}: setting {name!r} has no usable value.", hint=f"It is {known[name].type}.") from error
     _check_choices(result, source)
     return result

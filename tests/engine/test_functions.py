@@ -54,9 +54,9 @@ def test_a_day_is_numbered_from_sunday(session):
 
 def test_sums_of_money_are_exact(session):
     """A sum of decimals is a decimal of more digits and exact, never a float."""
-    assert one(session, "(SELECT sum(CAST(x AS decimal(18,2))) FROM VALUES ('0.10'), ('0.20'), ('9999999999999999.70') AS t(x))") == Decimal(
-        "10000000000000000.00"
-    )
+    assert one(
+        session, "(SELECT sum(CAST(x AS decimal(18,2))) FROM VALUES ('0.10'), ('0.20'), ('9999999999999999.70') AS t(x))"
+    ) == Decimal("10000000000000000.00")
 
 
 def test_sort_order_of_null_is_as_written(session):
@@ -73,5 +73,7 @@ def test_arrays_made_differently_unite(session, made):
     """Arrays that differ in whether their texts may be NULL unite, also with NULL: accepted, rejected and parked rows do."""
     none = "CASE WHEN false THEN array('') END"
     frame = session.sql("SELECT array('a') AS v").unionByName(session.sql(f"SELECT {made} AS v"))
-    found = frame.unionByName(session.sql(f"SELECT {none} AS v")).unionByName(session.sql("SELECT CAST(NULL AS array<string>) AS v"))
+    found = frame.unionByName(session.sql(f"SELECT {none} AS v")).unionByName(
+        session.sql("SELECT CAST(NULL AS array<string>) AS v")
+    )
     assert sorted(map(str, found.toArrow()["v"].to_pylist())) == ["None", "None", "['a']", "['b']"]

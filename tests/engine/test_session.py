@@ -45,7 +45,8 @@ for _ in range(50):
 @pytest.mark.parametrize("end", ["engine.close()", "engine.close(); engine.close()", "sys.exit(3)"])
 def test_a_process_ends(end):
     """A process that closed its engine (session first, then server) ends at once, and one that forgot to ends, too."""
-    done = run(f"import sys\nfrom cartbrook.lake.session import open_engine\nengine = open_engine()\nengine.session.sql('SELECT 1').toArrow()\n{end}")
+    opened = "import sys; from cartbrook.lake.session import open_engine; engine = open_engine()"
+    done = run(f"{opened}; engine.session.sql('SELECT 1').toArrow(); {end}")
     assert done.returncode == (3 if "exit" in end else 0), done.stderr[-2000:]
 
 
@@ -71,7 +72,9 @@ def test_collect_shifts_timestamps_and_arrow_does_not(session):
 
 def test_times_given_as_text_are_not_shifted(session):
     """A text cast by the engine is UTC; so `Tables.rows` takes times as text."""
-    frame = session.createDataFrame(pa.table({"t": ["2025-01-15 00:00:00"]})).selectExpr("unix_timestamp(CAST(t AS timestamp)) AS s")
+    frame = session.createDataFrame(pa.table({"t": ["2025-01-15 00:00:00"]})).selectExpr(
+        "unix_timestamp(CAST(t AS timestamp)) AS s"
+    )
     assert frame.toArrow().to_pylist() == [{"s": 1736899200}]
 
 
@@ -108,7 +111,7 @@ def test_lines_of_a_file_belong_to_arrow(tmp_path, monkeypatch):
             borrowed.append(made.buffers()[1].address)
         return made
 
-    monkeypatch.setattr(csv_scan.pa, "array", spy)
+    monkeypatch.setattr(pa, "array", spy)
     path = tmp_path / "x.csv"
     path.write_text("a\n" + "1\n" * 1_000)
     batches = list(csv_scan.read_batches(path, columns=("a",)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from deltalake import DeltaTable
 
@@ -20,7 +22,7 @@ def table(session, lake_dir):
             writer = session.sql(select).write.format("delta").mode(mode).options(**options)
             (writer.partitionBy(*partition) if partition else writer).save(self.at)
 
-        def rows(self) -> list[tuple]:
+        def rows(self) -> list[tuple[Any, ...]]:
             found = session.read.format("delta").load(self.at).toArrow().to_pylist()
             return sorted((tuple(row.values()) for row in found), key=repr)
 
@@ -104,7 +106,7 @@ def test_a_merge_without_changes_makes_no_commit(table):
 def test_several_source_rows_for_one_target_row_raise(table):
     """A change that is not unique by key fails instead of choosing; nothing is written."""
     table.write("SELECT 1 AS k, 'a' AS v")
-    with pytest.raises(Exception, match="(?i)multiple|more than one|cardinality"):
+    with pytest.raises(Exception, match=r"(?i)multiple|more than one|cardinality"):
         table.merge("SELECT 1 AS k, 'b' AS v UNION ALL SELECT 1, 'c'")
     assert table.rows() == [(1, "a")]
 
@@ -130,7 +132,7 @@ def test_merge_with_a_literal_list_inserts_matches_outside_it_twice(session, tab
 def test_merge_and_delete_refuse_arguments(session, table):
     """`args=` does not reach MERGE or DELETE; so their values go through `literal`."""
     table.write("SELECT 1 AS k, 'a' AS v")
-    with pytest.raises(Exception, match="(?i)param|placeholder"):
+    with pytest.raises(Exception, match=r"(?i)param|placeholder"):
         session.sql(f"DELETE FROM delta.`{table.at}` WHERE k = :k", args={"k": 1}).collect()
     assert table.rows() == [(1, "a")]
 
@@ -150,7 +152,7 @@ def test_restore_by_deltalake_is_read_and_written_on(table):
 def test_restoring_the_present_version_raises(table):
     """A restore to where the table is fails; so `Tables.restore` looks first."""
     table.write("SELECT 1 AS k, 'a' AS v")
-    with pytest.raises(Exception, match="(?i)version|restore"):
+    with pytest.raises(Exception, match=r"(?i)version|restore"):
         DeltaTable(str(table.path)).restore(0)
 
 

@@ -69,8 +69,12 @@ def test_binding(bound, event):
     assert dict(bound)[event] == EVENTS[event][2]
 
 
-MOVED = {
-    "same": ({"first_name": "a", "last_login": "2025-01-01 00:00:00"}, {"first_name": "a", "last_login": "2025-01-02 00:00:00"}, False),
+MOVED: dict[str, tuple[dict[str, str] | None, dict[str, str] | None, bool]] = {
+    "same": (
+        {"first_name": "a", "last_login": "2025-01-01 00:00:00"},
+        {"first_name": "a", "last_login": "2025-01-02 00:00:00"},
+        False,
+    ),
     "both NULL": ({}, {}, False),
     "tracked change in place": ({"first_name": "a"}, {"first_name": "b"}, True),
     "to NULL": ({"first_name": "a"}, {}, True),
@@ -86,10 +90,12 @@ def test_moved_keys(session):
     from cartbrook.frames.schema import dimension
 
     def frame(side):
+        named = {case: (before, after)[side] for case, (before, after, _) in MOVED.items()}
+        base = {"effective_date": "2025-01-10"}
         rows = [
-            {"customer_id": case, "customer_sk": f"sk of {case}", "effective_date": "2025-01-10", **both[side]}
-            for case, both in MOVED.items()
-            if both[side] is not None
+            {"customer_id": case, "customer_sk": f"sk of {case}", **base, **values}
+            for case, values in named.items()
+            if values is not None
         ]
         return typed(session, dimension(CUSTOMERS), rows)
 

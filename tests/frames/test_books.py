@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -10,16 +11,16 @@ import pytest
 from cartbrook.contracts.load import load_contracts
 
 ORDERS = load_contracts()["orders"]
-DELIVERED = [
+DELIVERED: list[dict[str, Any]] = [
     *({"_record_id": f"r{n}", "order_amount": f"{n}.00", "currency": "usd"} for n in range(1, 7)),
     {"_record_id": "r7", "order_amount": "abc", "currency": "USD"},
 ]
-ACCEPTED = [
+ACCEPTED: list[dict[str, Any]] = [
     {"_record_id": "r1", "order_amount": "1.00", "_copies": ["r2"]},
     {"_record_id": "r3", "order_amount": "3.00"},
     {"_record_id": "r4", "order_amount": "4.00"},
 ]
-ASIDE = [
+ASIDE: list[dict[str, Any]] = [
     {"quarantine_id": "r3", "status": "parked", "amount": "3.00"},
     {"quarantine_id": "r4", "status": "released", "amount": "4.00"},
     {"quarantine_id": "r5", "status": "open", "amount": "5.00", "copies": ["r6"]},

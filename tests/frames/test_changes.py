@@ -30,7 +30,7 @@ def test_changes(session):
 
     current, computed = (frame(session, [row[side] for row in ROWS.values()]) for side in (0, 1))
     found = {row["key"]: row for row in changes(current, computed, ["key"], ["key", "n", "t"]).toArrow().to_pylist()}
-    due = {(new or old)[1]: change for old, new, change in ROWS.values() if change}
+    due = {(new or old or "")[1]: change for old, new, change in ROWS.values() if change}
     assert {key: row["_change"] for key, row in found.items()} == due
     assert (found["t"]["n"], found["t"]["t"]) == (None, "x")
     assert list(found["a"]) == ["key", "n", "t", "_change"]

@@ -18,7 +18,8 @@ PLACES = {
     "products": [
         {"product_id": "P1", "product_sk": "p1v1", "category": "Toys", "price": "10", "effective_date": "2025-01-01",
          "expiry_date": "2025-02-01", "version": "1"},
-        {"product_id": "P1", "product_sk": "p1v2", "category": "Games", "price": "12", "effective_date": "2025-02-01", "version": "2"},
+        {"product_id": "P1", "product_sk": "p1v2", "category": "Games", "price": "12", "effective_date": "2025-02-01",
+         "version": "2"},
     ],
     "orders": [{"order_id": "O1"}],
 }  # fmt: skip
@@ -124,7 +125,7 @@ def test_a_winning_delete_removes_the_fact(build):
     assert found["O1",]["record_id"] == "r2"
 
 
-STATUSES = {
+STATUSES: dict[str | None, bool] = {
     **dict.fromkeys(("pending", "confirmed", "processing", "shipped", "delivered", "completed"), True),
     **dict.fromkeys(("cancelled", "returned", "refunded", "failed", "unknown", None), False),
 }
@@ -145,7 +146,10 @@ def test_margin_sources(build):
     assert (found["O2",]["margin"], found["O2",]["margin_source"]) == (Decimal("50.0000"), "category_rate")
 
     products, orders = CONTRACTS["products"], CONTRACTS["orders"]
-    costed = {**CONTRACTS, "products": dataclasses.replace(products, columns=(*products.columns, Column("cost", "decimal(12,2)")))}
+    costed = {
+        **CONTRACTS,
+        "products": dataclasses.replace(products, columns=(*products.columns, Column("cost", "decimal(12,2)"))),
+    }
     parents = {**PLACES, "products": [{**PLACES["products"][0], "cost": "33.33"}, PLACES["products"][1]]}
     rows = [order(quantity="2"), order(order_id="O2", order_date="2025-02-01", quantity="2")]
     found, _ = build("orders", rows, contracts=costed, parents=parents)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,7 @@ def versions(session):
     for case, (events, _) in CASES.items():
         for number, order in enumerate(itertools.permutations(events.split())):
             for event in order:
-                name, score, day = EVENT.fullmatch(event).groups()
+                [(name, score, day)] = EVENT.findall(event)
                 kind = "delete" if name == "del" else "upsert"
                 rows.append((f"{case}#{number}", text(name), int(score) if score else None, int(day), kind))
     frame = history(records(session, rows), CONTRACT).selectExpr(
@@ -101,7 +102,7 @@ def versions(session):
         "datediff(effective_date, DATE '2025-01-01') AS since",
         "datediff(expiry_date, DATE '2025-01-01') AS until",
     )
-    found: dict[str, list] = {key: [] for key, *_ in rows}
+    found: dict[str, list[Any]] = {key: [] for key, *_ in rows}
     for version in sorted(frame.toArrow().to_pylist(), key=lambda row: row["since"]):
         found[version["customer_id"]].append(version)
     return found

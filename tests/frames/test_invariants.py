@@ -19,12 +19,16 @@ def typed(session, schema, rows):
         name: pa.array([row.get(name) for row in rows], pa.list_(pa.string()) if name in lists else pa.string())
         for name, _ in kinds
     }
-    frame = session.createDataFrame(pa.table(arrays)) if rows else session.sql("SELECT " + ", ".join(f"NULL AS {n}" for n, _ in kinds))
+    frame = (
+        session.createDataFrame(pa.table(arrays))
+        if rows
+        else session.sql("SELECT " + ", ".join(f"NULL AS {n}" for n, _ in kinds))
+    )
     frame = frame if rows else frame.limit(0)
     return frame.selectExpr(*(name if name in lists else f"CAST({name} AS {kind}) AS {name}" for name, kind in kinds))
 
 
-def version(number: int, start: int, end: int | None, name: str = "a", **values):
+def version(number: int, start: int, end: int | None, name: str | None = "a", **values):
     """A version of customer C1 by days of January 2025."""
     until = f"2025-01-{end:02}" if end else None
     row = {"customer_id": "C1", "first_name": name, "version": str(number), "effective_date": f"2025-01-{start:02}"}

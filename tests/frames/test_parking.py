@@ -36,7 +36,8 @@ def test_what_waits(session):
     from cartbrook.frames.schema import QUARANTINE, silver, struct
 
     rows = [
-        {"_record_id": "r1", "_batch_id": "B1", "_source_file": "f.csv", "_source_line": "3", "order_amount": "9.50", "currency": "USD",
+        {"_record_id": "r1", "_batch_id": "B1", "_source_file": "f.csv", "_source_line": "3", "order_amount": "9.50",
+         "currency": "USD",
          "_flags": ["unknown_product"]},
         {"_record_id": "r2", "_flags": []},
     ]  # fmt: skip

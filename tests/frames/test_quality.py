@@ -7,6 +7,7 @@ import datetime as dt
 import itertools
 import json
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -57,7 +58,9 @@ def split(session):
         accepted = {row["_record_id"]: row for row in parts.accepted.toArrow().to_pylist()}
         rejected = {row["quarantine_id"]: row for row in parts.rejected.toArrow().to_pylist()}
         assert not accepted.keys() & rejected.keys()
-        copies = [copy for row in [*accepted.values(), *rejected.values()] for copy in row.get("_copies") or row.get("copies") or ()]
+        copies = [
+            copy for row in [*accepted.values(), *rejected.values()] for copy in row.get("_copies") or row.get("copies") or ()
+        ]
         assert len(accepted) + len(rejected) + len(copies) == len(rows)  # no record is lost or doubled
         return accepted, rejected
 
@@ -69,7 +72,7 @@ def order(**values):
     return {**GOOD, **values}
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
     "key missing": ({"order_id": None}, ["order_id_required"]),
     "key of blanks": ({"order_id": "  "}, ["order_id_required"]),
     "reference missing": ({"customer_id": None, "product_id": ""}, ["customer_id_required", "product_id_required"]),
@@ -94,7 +97,9 @@ def test_broken_rules_are_all_listed(split):
     rows = [order(id=case, **values, order_key=n) for n, (case, (values, _)) in enumerate(BROKEN.items())]
     accepted, rejected = split(rows)
     assert accepted == {}
-    assert {case: sorted(row["rules"]) for case, row in rejected.items()} == {c: sorted(rules) for c, (_, rules) in BROKEN.items()}
+    assert {case: sorted(row["rules"]) for case, row in rejected.items()} == {
+        c: sorted(rules) for c, (_, rules) in BROKEN.items()
+    }
     assert {row["severity"] for row in rejected.values()} == {"HIGH"}
     assert {row["status"] for row in rejected.values()} == {"open"}
     assert rejected["no such day"]["amount"] == Decimal("100.00")
@@ -104,7 +109,7 @@ def test_broken_rules_are_all_listed(split):
     assert (rejected["NUL byte"]["batch_id"], rejected["NUL byte"]["revision"], rejected["NUL byte"]["batch_seq"]) == ("B1", 2, 7)
 
 
-FLAGGED = {
+FLAGGED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "remarkable": ({"order_amount": "12000"}, ["order_amount_remarkable"]),
     "below 1": ({"order_amount": "0.99"}, ["order_amount_remarkable"]),
     "at both limits": ({"order_amount": "10000.00"}, []),
@@ -112,7 +117,10 @@ FLAGGED = {
     "no time, no rule": ({"created_timestamp": None}, []),
     "unlisted status": ({"order_status": "Lost at Sea"}, ["order_status_enumeration:Lost at Sea"]),
     "empty status is NULL": ({"order_status": " "}, []),
-    "two": ({"payment_method": "cheque", "order_amount": "0.5"}, ["order_amount_remarkable", "payment_method_enumeration:cheque"]),
+    "two": (
+        {"payment_method": "cheque", "order_amount": "0.5"},
+        ["order_amount_remarkable", "payment_method_enumeration:cheque"],
+    ),
 }
 
 
@@ -120,7 +128,9 @@ def test_keep_rules_are_flags(split):
     """A keep-rule marks the record and lets it through; NULL passes; an unlisted value is stored as unknown with its text."""
     accepted, rejected = split([order(id=case, **{"order_id": f"O{n}", **v}) for n, (case, (v, _)) in enumerate(FLAGGED.items())])
     assert rejected == {}
-    assert {case: sorted(row["_flags"]) for case, row in accepted.items()} == {case: flags for case, (_, flags) in FLAGGED.items()}
+    assert {case: sorted(row["_flags"]) for case, row in accepted.items()} == {
+        case: flags for case, (_, flags) in FLAGGED.items()
+    }
     assert accepted["unlisted status"]["order_status"] == "unknown"
     assert accepted["empty status is NULL"]["order_status"] is None
 
@@ -215,8 +225,7 @@ def test_delete_marks(split):
     column = dataclasses.replace(ORDERS.column("shipping_address"), name="op")
     marked = dataclasses.replace(ORDERS, columns=(*ORDERS.columns, column), delete=DeleteMark("op", ("D", "delete")))
     rows = [
-        order(id="bare delete", order_id="O1", customer_id=None, product_id=None, order_amount=None, order_date=None, currency=None,
-              op="d"),
+        order(id="bare delete", customer_id=None, product_id=None, order_amount=None, order_date=None, currency=None, op="d"),
         order(id="upsert", order_id="O2", created_timestamp=None),
         order(id="tied delete", order_id="O2", created_timestamp=None, op="Delete"),
         order(id="keyless delete", order_id=None, op="D"),
@@ -228,7 +237,10 @@ def test_delete_marks(split):
         "tied delete": "delete",
         "other mark": "upsert",
     }
-    assert {case: row["rules"] for case, row in rejected.items()} == {"upsert": ["duplicate_key"], "keyless delete": ["order_id_required"]}
+    assert {case: row["rules"] for case, row in rejected.items()} == {
+        "upsert": ["duplicate_key"],
+        "keyless delete": ["order_id_required"],
+    }
 
 
 def test_sequence_by_gives_the_effective_time(split):

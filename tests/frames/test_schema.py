@@ -73,7 +73,12 @@ def test_public_columns_of_gold():
 def test_the_mark_that_deletes_is_no_attribute():
     """The delete column is in silver and in no dimension."""
     contract = Contract(
-        "products", "1", (Column("product_id", "string"), Column("op", "string")), ("product_id",), (), delete=DeleteMark("op", ("D",))
+        "products",
+        "1",
+        (Column("product_id", "string"), Column("op", "string")),
+        ("product_id",),
+        (),
+        delete=DeleteMark("op", ("D",)),
     )
     assert "op" in schema.silver(contract).names
     assert "op" not in schema.dimension(contract).names

@@ -65,7 +65,7 @@ def rule(name: str, **values) -> Rule:
 
 
 def test_statuses_of_results():
-    """Every rule has a result: pass, warn (kept), fail (put aside), skipped (switched off), not_evaluated (nothing to look at)."""
+    """Every rule has a result: pass, warn (kept), fail (put aside), skipped (switched off), not_evaluated (nothing seen)."""
     contract = dataclasses.replace(
         ORDERS,
         rules=(
@@ -108,7 +108,7 @@ def test_an_empty_domain_is_not_evaluated():
 
 
 def test_batch_counts(session):
-    """Flags and quarantined rules are counted with the money at risk; records are counted once, parked ones among the accepted."""
+    """Flags and quarantined rules are counted with the money at risk; a parked record is counted once."""
     from cartbrook.frames.schema import QUARANTINE, silver, struct
     from cartbrook.frames.scoring import batch_counts, tallies
 
@@ -116,7 +116,12 @@ def test_batch_counts(session):
         session,
         silver(ORDERS),
         [
-            {"_record_id": "r1", "order_amount": "1.50", "_flags": ["small", "payment_method_enumeration:che:que"], "_copies": ["r0"]},
+            {
+                "_record_id": "r1",
+                "order_amount": "1.50",
+                "_flags": ["small", "payment_method_enumeration:che:que"],
+                "_copies": ["r0"],
+            },
             {"_record_id": "r2", "order_amount": "2.50", "_flags": ["small"]},
             {"_record_id": "r3", "order_amount": "4.00", "_flags": []},
         ],

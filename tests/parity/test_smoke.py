@@ -1,7 +1,7 @@
 """A small story on the engine under test and on Sail: the same published tables, and each goes on with a lake of the other.
 
-Both engines in one process do not go together (the token of a local Spark makes the client of Sail wait for minutes), so Sail runs
-this file as a program of its own.
+Both engines in one process do not go together (the token of a local Spark makes the client of Sail wait for minutes), so Sail
+runs this file as a program of its own.
 """
 
 from __future__ import annotations
@@ -29,9 +29,19 @@ if TYPE_CHECKING:
 Row = Mapping[str, str]
 
 _DEFAULTS: dict[str, Row] = {
-    "customers": {"customer_tier": "gold", "date_of_birth": "1990-05-01", "zip_code": "02139", "last_login": "2025-01-01 07:00:00"},
+    "customers": {
+        "customer_tier": "gold",
+        "date_of_birth": "1990-05-01",
+        "zip_code": "02139",
+        "last_login": "2025-01-01 07:00:00",
+    },
     "products": {"category": "Toys", "currency": "USD", "stock_quantity": "5", "discontinued": "False", "weight_kg": "0.125"},
-    "orders": {"currency": "usd", "order_status": "Completed", "payment_method": "Credit Card", "created_timestamp": "2025-01-01T09:30:00Z"},
+    "orders": {
+        "currency": "usd",
+        "order_status": "Completed",
+        "payment_method": "Credit Card",
+        "created_timestamp": "2025-01-01T09:30:00Z",
+    },
     "shipping": {"carrier": "UPS", "currency": "USD", "shipping_cost": "5.5", "shipping_status": "delivered"},
     "inventory": {"stock_quantity": "5", "reserved_quantity": "1", "available_quantity": "4", "reorder_level": "2"},
 }
@@ -49,7 +59,9 @@ STORY: dict[str, dict[str, Sequence[Row]]] = {
             {"order_id": "O4", "customer_id": "C1", "product_id": "P3", "order_date": "2025-01-01", "order_amount": "0.01"},
             {"order_id": "O4", "customer_id": "C1", "product_id": "P3", "order_date": "2025-01-01", "order_amount": "0.01"},
         ],
-        "shipping": [{"order_id": "O2", "shipping_id": "S1", "actual_delivery": "2025-01-02", "estimated_delivery": "2025-01-01"}],
+        "shipping": [
+            {"order_id": "O2", "shipping_id": "S1", "actual_delivery": "2025-01-02", "estimated_delivery": "2025-01-01"}
+        ],
         "inventory": [{"product_id": "P1", "warehouse_id": "W1"}, {"product_id": "P3", "warehouse_id": "W1"}],
     },
     "2025-01-02": {
@@ -162,7 +174,7 @@ def both(engine, first_on_sail, tmp_path_factory):
 
 
 def test_the_story_ends_as_it_must(both):
-    """A bad row is quarantined, a parked order and its stock are released, a new price opens a version, a conflict has one winner."""
+    """A bad row is quarantined, a parked order and stock are released, a new price opens a version, a conflict has a winner."""
     tables = {name: [dict(row) for row in rows] for name, rows in both.items() if "." in name}
     orders = {row["order_id"]: row for row in tables["gold.fact_orders"]}
     assert {key: str(row["order_amount"]) for key, row in orders.items()} == {

@@ -186,7 +186,13 @@ def test_creating_again_changes_nothing(tables, frame):
 def test_reading_slices(tables, frame):
     """`where` takes one integer, several, or none."""
     tables.append(NAME, frame(("a", 1, 1), ("b", 2, 2), ("c", 3, 3)))
-    for where, kept in [({"seq": 2}, "b"), ({"seq": [1, 3]}, "ac"), ({"seq": []}, ""), ({"seq": [2]}, "b"), ({"seq": 2, "n": 1}, "")]:
+    for where, kept in [
+        ({"seq": 2}, "b"),
+        ({"seq": [1, 3]}, "ac"),
+        ({"seq": []}, ""),
+        ({"seq": [2]}, "b"),
+        ({"seq": 2, "n": 1}, ""),
+    ]:
         assert "".join(sorted(row["k"] for row in fetch(tables.read(NAME, where=where)))) == kept
 
 
@@ -213,7 +219,11 @@ def test_rows_of_python_values(tables):
     made = tables.rows({"n": [1, None], "money": ["0.10", None], "day": ["2025-01-15", None], "t": ["2025-01-15 10:00:00", None],
                         "x": ["a", None]}, given)  # fmt: skip
     first, second = fetch(made)
-    assert (str(first["money"]), first["day"], first["t"].isoformat()) == ("0.10", dt.date(2025, 1, 15), "2025-01-15T10:00:00+00:00")
+    assert (str(first["money"]), first["day"], first["t"].isoformat()) == (
+        "0.10",
+        dt.date(2025, 1, 15),
+        "2025-01-15T10:00:00+00:00",
+    )
     assert set(second.values()) == {None}
 
 

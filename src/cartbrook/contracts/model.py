@@ -185,7 +185,7 @@ class Contract:
 
     @property
     def tracked(self) -> tuple[str, ...]:
-        """Columns whose change opens a new version: all but keys, the untracked ones, and the mark that deletes (no version has it)."""
+        """Columns whose change opens a new version: all but keys, untracked ones and the mark that deletes."""
         mark = self.delete.column if self.delete else None
         return tuple(c.name for c in self.columns if c.tracked and c.name not in self.key and c.name != mark)
 

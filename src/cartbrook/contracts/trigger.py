@@ -144,6 +144,8 @@ def _files(expected: Any, declared: Any, name: str) -> tuple[ExpectedFile, ...]:
     ):
         raise _refused(name, "bad_manifest", "files must be a list of objects with a name")
     details: dict[str, Mapping[str, Any]] = {entry["name"]: entry for entry in declared or ()}
+    if len(details) < len(declared or ()):
+        raise _refused(name, "bad_manifest", "files names a file twice")
     names: Sequence[str] = [*expected, *(extra for extra in details if extra not in expected)]
     for i, file in enumerate(names):
         if not _FILE.fullmatch(file) or file.startswith(".") or ".." in file:

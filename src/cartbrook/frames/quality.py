@@ -148,20 +148,22 @@ def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str) 
 
 
 def _settle_duplicates(sound: DataFrame, contract: Contract) -> DataFrame:
-    """Fold exact duplicates into the least (file, line), then rank what is left of each key and effective time.
+    """Fold exact duplicates into the least (file, line) and rank what is left of each key and effective time.
+
+    The one total order ends with the record's hash, so that exact duplicates stand next to each other in it.
 
     Returns:
         The records with `_copies` (ids of their exact duplicates, NULL without any) and `_rank` (1 wins the one total order).
     """
     instant = [*contract.key, "_effective_time"]
-    same = Window.partitionBy(*instant, "_record_hash")
-    folded = (
-        sound.withColumn("_copy", F.row_number().over(same.orderBy("_source_file", "_source_line")))
-        .withColumn("_same", F.collect_list("_record_id").over(same))
-        .where("_copy = 1")
-        .withColumn("_copies", _others(F.col("_same"), F.col("_record_id")))
+    order = Window.partitionBy(*instant).orderBy(*greatest_first(contract), "_source_file", "_source_line")
+    ranked = (
+        sound.withColumn("_rank", F.row_number().over(order))
+        .withColumn("_above", F.lag("_record_hash").over(order))
+        .withColumn("_same", F.collect_list("_record_id").over(Window.partitionBy(*instant, "_record_hash")))
     )
-    return folded.withColumn("_rank", F.row_number().over(Window.partitionBy(*instant).orderBy(*greatest_first(contract))))
+    folded = ranked.where("_above is null or _above <> _record_hash")
+    return folded.withColumn("_copies", _others(F.col("_same"), F.col("_record_id")))
 
 
 def _breaks(rule: Rule, contract: Contract) -> Column:

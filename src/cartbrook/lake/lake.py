@@ -124,7 +124,8 @@ class Lake:
                 f"Another cartbrook process works in {self.places.root}.", hint="Wait until it has ended, then run again."
             ) from None
         try:
-            yield
+            with self.ledger.alone():
+                yield
         finally:
             lock.release()
 

@@ -6,7 +6,8 @@ import dataclasses
 import datetime as dt
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -94,6 +95,17 @@ class Ledger:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._alone = False
+        self._known: Publication | None = None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While nobody else can publish, the newest publication is read once."""
+        self._alone = True
+        try:
+            yield
+        finally:
+            self._alone, self._known = False, None
 
     # publications
 
@@ -103,11 +115,15 @@ class Ledger:
         Raises:
             WorkspaceError: There is none: `init` did not finish.
         """
+        if self._known is not None:
+            return self._known
         table = self._tables.read(PUBLICATIONS)
         last = fetch(table.agg(F.max("publish_seq").alias("last")))[0]["last"]
         if last is None:
             raise WorkspaceError("The workspace is not ready: `init` was interrupted.", hint="Run `cartbrook init` again.")
-        return _publication(fetch(table.where(F.col("publish_seq") == last).drop("published_at"))[0])
+        newest = _publication(fetch(table.where(F.col("publish_seq") == last).drop("published_at"))[0])
+        self._known = newest if self._alone else None
+        return newest
 
     def publications(self, most: int = 50) -> list[Publication]:
         """The newest publications, newest first."""
@@ -129,7 +145,9 @@ class Ledger:
             "batch_rows": json.dumps([dataclasses.asdict(row) for row in publication.batch_rows]),
             "published_at": utc_now(),
         }
+        self._known = None
         self._append(PUBLICATIONS, [row])
+        self._known = publication if self._alone else None
 
     # batches
 

@@ -30,7 +30,8 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     rejected = [part for part in parts if part is not None]
     aside = {"batch_seq": batch.batch_seq}
     if rejected:
-        lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside, held=operation.was_live or operation.stepwise)
+        held = operation.was_live or operation.stepwise
+        lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside, held=held)
     elif operation.was_live:
         lake.tables.delete(QUARANTINE, aside)
     _gate(lake, batch)

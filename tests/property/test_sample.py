@@ -1,0 +1,30 @@
+"""The sampler for users' tests gives rows that the pipeline takes."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from cartbrook import pipeline
+from cartbrook.testing import Delivery, sample_rows, submit
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_sampled_rows_are_accepted(workshop, seed):
+    """Every sampled row of every domain is accepted, and the same seed gives the same rows."""
+    with workshop.copy(workshop.prepared("built-in", {})) as lake:
+        rows = {"customers": sample_rows(lake.contracts["customers"], 5, seed)}
+        rows["products"] = sample_rows(lake.contracts["products"], 4, seed)
+        customers = {"customer_id": [row["customer_id"] for row in rows["customers"]]}
+        products = {"product_id": [row["product_id"] for row in rows["products"]]}
+        rows["orders"] = sample_rows(lake.contracts["orders"], 6, seed, {**customers, **products})
+        orders = {"order_id": [row["order_id"] for row in rows["orders"]]}
+        rows["shipping"] = sample_rows(lake.contracts["shipping"], 4, seed, orders)
+        rows["inventory"] = sample_rows(lake.contracts["inventory"], 4, seed, products)
+        assert rows["customers"] == sample_rows(lake.contracts["customers"], 5, seed)
+        submit(lake.places.root, Delivery("b1", dt.date(2025, 2, 1), rows), lake.contracts)
+        (outcome,) = pipeline.run(lake)
+        assert outcome.status == "published"
+        assert outcome.rows == {"accepted": 23, "quarantined": 0, "parked": 0, "duplicate": 0}
