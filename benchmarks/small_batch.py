@@ -4,7 +4,7 @@
 
 Warm: batches of about 20 orders through one open lake, each from claim to archive; the median of all but the first. Cold: the
 command `cartbrook run` of one batch in a new process. The floor is `benchmarks/floor.py`, or the command given with --floor, which
-must end with a line of JSON that has `later` and `process`. Rounds alternate with the floor, so that both meet the same noise.
+must end with a line of JSON that has `later` and `process`. Rounds alternate with the floor, so both meet the same noise.
 """
 
 from __future__ import annotations

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract
-from cartbrook.frames.quality import OPEN, PARKED, readable_amount, readable_currency
+from cartbrook.frames.quality import OPEN, PARKED, RELEASED, readable_amount, readable_currency
 
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
@@ -33,27 +33,18 @@ def entries(bronze: DataFrame, silver: DataFrame, quarantine: DataFrame, contrac
     """
     held = F.col(contract.amount).cast("decimal(18,2)") if contract.amount else F.lit(None).cast("decimal(18,2)")
     waiting = quarantine.where(F.col("status") == PARKED).select(F.col("quarantine_id").alias("_record_id"))
-    live = silver.join(waiting.withColumn("_waits", F.lit(True)), "_record_id", "left")
-    state = F.when(F.col("_waits"), F.lit(PARKED)).otherwise(F.lit(ACCEPTED))
-    accepted = live.select("_batch_seq", "_record_id", state.alias("state"), held.alias("booked"))
-    copies = silver.select(
-        "_batch_seq", F.explode("_copies").alias("_record_id"), F.lit(DUPLICATE).alias("state"), held.alias("booked")
-    )
-    set_aside = quarantine.where(~F.col("status").isin(PARKED, "released"))
-    outcome = F.when(F.col("status") == OPEN, F.lit(QUARANTINED)).otherwise(F.col("status"))
-    aside = set_aside.select(
+    live = silver.select("_batch_seq", "_record_id", "_copies", held.alias("booked"))
+    live = live.join(waiting.withColumn("_waits", F.lit(True)), "_record_id", "left")
+    accepted = _with_copies(live, F.when(F.col("_waits"), F.lit(PARKED)).otherwise(F.lit(ACCEPTED)))
+    set_aside = quarantine.where(~F.col("status").isin(PARKED, RELEASED)).select(
         F.col("batch_seq").alias("_batch_seq"),
         F.col("quarantine_id").alias("_record_id"),
-        outcome.alias("state"),
+        F.col("copies").alias("_copies"),
         F.col("amount").alias("booked"),
+        "status",
     )
-    aside_copies = set_aside.select(
-        F.col("batch_seq").alias("_batch_seq"),
-        F.explode("copies").alias("_record_id"),
-        F.lit(DUPLICATE).alias("state"),
-        F.col("amount").alias("booked"),
-    )
-    states = accepted.unionByName(copies).unionByName(aside).unionByName(aside_copies)
+    aside = _with_copies(set_aside, F.when(F.col("status") == OPEN, F.lit(QUARANTINED)).otherwise(F.col("status")))
+    states = accepted.unionByName(aside)
     once = states.groupBy("_batch_seq", "_record_id").agg(
         F.when(F.count(F.lit(1)) > 1, F.lit(DOUBLE)).otherwise(F.max("state")).alias("state"), F.sum("booked").alias("booked")
     )
@@ -75,4 +66,16 @@ def entries(bronze: DataFrame, silver: DataFrame, quarantine: DataFrame, contrac
             F.sum(F.col("delivered").isNull().cast("bigint")).alias("unpriced"),
         )
         .withColumn("domain", F.lit(contract.domain))
+    )
+
+
+def _with_copies(records: DataFrame, state: Column) -> DataFrame:
+    """A row for each record in its state, and one for each of its exact duplicates, which carry the same money."""
+    ids = F.concat(F.array("_record_id"), F.coalesce("_copies", F.array().cast("array<string>")))
+    each = records.select("_batch_seq", "booked", state.alias("_state"), F.posexplode(ids).alias("_nth", "_record_id"))
+    return each.select(
+        "_batch_seq",
+        "_record_id",
+        F.when(F.col("_nth") == 0, F.col("_state")).otherwise(F.lit(DUPLICATE)).alias("state"),
+        "booked",
     )

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract, Rule, Scope, Severity
-from cartbrook.frames.quality import switched_off
+from cartbrook.frames.quality import OPEN, switched_off
 from cartbrook.frames.schema import surrogate_key
 
 TOTAL = "*"
@@ -55,19 +55,20 @@ def batch_counts(silver: DataFrame, quarantine: DataFrame, contract: Contract) -
         rule, checked (only for the pseudo rule TOTAL: records, without exact duplicates), failed, amount.
     """
     amount = _amount(contract)
-    flags = silver.select(F.explode("_flags").alias("_flag"), amount.alias("amount")).select(
+    total = F.array(F.lit(TOTAL))
+    flags = silver.select(F.explode(F.concat("_flags", total)).alias("_flag"), amount.alias("amount")).select(
         F.substring_index("_flag", ":", 1).alias("rule"), "amount"
     )
-    rules = quarantine.select(F.explode("rules").alias("rule"), F.col("amount").cast(_MONEY).alias("amount"))
-    failed = flags.unionByName(rules).groupBy("rule").agg(F.count(F.lit(1)).alias("failed"), F.sum("amount").alias("amount"))
-    records = silver.select("_record_id").unionByName(
-        quarantine.where("status = 'open'").select(F.col("quarantine_id").alias("_record_id"))
-    )
-    total = records.agg(F.count(F.lit(1)).alias("checked"))
-    return failed.select("rule", F.lit(0).cast("bigint").alias("checked"), "failed", "amount").unionByName(
-        total.select(
-            F.lit(TOTAL).alias("rule"), "checked", F.lit(0).cast("bigint").alias("failed"), F.lit(0).cast(_MONEY).alias("amount")
-        )
+    # A parked record is in silver, and counted there.
+    names = F.when(F.col("status") == OPEN, F.concat("rules", total)).otherwise(F.col("rules"))
+    rules = quarantine.select(F.explode(names).alias("rule"), F.col("amount").cast(_MONEY).alias("amount"))
+    counted = flags.unionByName(rules).groupBy("rule").agg(F.count(F.lit(1)).alias("_n"), F.sum("amount").alias("_sum"))
+    is_total, none = F.col("rule") == TOTAL, F.lit(0)
+    return counted.select(
+        "rule",
+        F.when(is_total, F.col("_n")).otherwise(none.cast("bigint")).alias("checked"),
+        F.when(is_total, none.cast("bigint")).otherwise(F.col("_n")).alias("failed"),
+        F.when(is_total, none.cast(_MONEY)).otherwise(F.col("_sum").cast(_MONEY)).alias("amount"),
     )
 
 

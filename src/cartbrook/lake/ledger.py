@@ -170,9 +170,10 @@ class Ledger:
         if new:
             self._append(BATCHES, values)
             return
-        frame = self._tables.rows(_columns(values), SCHEMAS[BATCHES])
-        self._tables.merge(BATCHES, frame.withColumn("_change", F.lit("upsert")), ("batch_id", "revision"), staged=True)
-        self._tables.forget_written()
+        # A row that a crash loses between the two commits comes again: from the newest publication, or from the claim.
+        for row in rows:
+            self._tables.delete(BATCHES, {"batch_id": row.batch_id, "revision": row.revision})
+        self._append(BATCHES, values)
 
     def next_seq(self) -> int:
         """The batch_seq of the next batch id that is seen for the first time."""

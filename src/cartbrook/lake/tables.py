@@ -30,7 +30,7 @@ from cartbrook.errors import SchemaMismatch
 from cartbrook.lake.session import Session
 
 STAGING = "_staging"
-INSERT = "insert"
+INSERT, DELETE = "insert", "delete"
 
 _COMMIT = re.compile(r"[0-9]{20}\.json")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -99,9 +99,20 @@ class Staged:
             return self._session.createDataFrame([], self._evaluated.schema)
         return self._session.read.parquet(f"file://{self.files[0].parent}")
 
+    def fetch(self) -> list[dict[str, Any]]:
+        """The rows as Python values; `fetch` of the frame would have the engine plan it twice."""
+        return [row for file in self.files for row in parquet.read_table(file).to_pylist()]
+
     def values(self, column: str) -> set[Any]:
-        """The distinct values of a column of few of them."""
+        """The distinct values of a column that has few of them."""
         return {value for file in self.files for value in parquet.read_table(file, columns=[column])[column].unique().to_pylist()}
+
+    def any_in(self, column: str) -> bool:
+        """True if an array column holds anything."""
+        import pyarrow.compute as pc
+
+        arrays = (parquet.read_table(file, columns=[column])[column] for file in self.files)
+        return any(pc.max(pc.list_value_length(array)).as_py() for array in arrays)
 
 
 class Tables:
@@ -168,9 +179,13 @@ class Tables:
         self.rows(columns, self._schemas[name]).write.format("delta").mode("append").save(self._location(name))
         self._note(name)
 
-    def overwrite(self, name: str, rows: DataFrame) -> None:
-        """Put rows in the place of all there are."""
-        self._conform(name, rows).write.format("delta").mode("overwrite").save(self._location(name))
+    def overwrite(self, name: str, rows: DataFrame, *, exact: bool = False) -> None:
+        """Put rows in the place of all there are.
+
+        Args:
+            exact: The frame was made by casting to the table's columns and types, so that it need not be looked at.
+        """
+        (rows if exact else self._conform(name, rows)).write.format("delta").mode("overwrite").save(self._location(name))
         self._note(name)
 
     def replace(self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True) -> int:
@@ -194,42 +209,41 @@ class Tables:
         self._note(name)
         return self._rows_added(name) if self.version(name) > before else 0  # for no rows Sail makes no commit
 
-    def delete(self, name: str, where: Mapping[str, int]) -> None:
+    def delete(self, name: str, where: Mapping[str, int | str]) -> None:
         """Take one slice away; no commit if it is empty."""
         self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {_predicate(where)}").collect()
         self._note(name)
 
-    def merge(self, name: str, changes: DataFrame, key: Sequence[str], *, staged: bool = False) -> None:
+    def merge(self, name: str, changes: DataFrame, key: Sequence[str]) -> None:
         """Apply changes in one commit; none is made where there are no changes.
 
         Args:
             changes: The table's columns and `_change`: insert, update, upsert (not known which) or delete. One row per key.
             key: Columns without NULL that identify a row.
-            staged: The changes are cheap to evaluate and not empty.
         """
-        if not staged:
-            once = self.stage(changes)  # an engine may evaluate the source of a MERGE more than once
-            if once.rows == 0:
-                return
-            if once.values("_change") == {INSERT}:  # a MERGE takes many times longer
-                self.append(name, once.frame.drop("_change"))
-                return
-            changes = once.frame
-        change = "_change"
+        once = self.stage(changes)  # an engine may evaluate the source of a MERGE more than once
+        if once.rows == 0:
+            return
+        possible = once.values("_change")
+        if possible == {INSERT}:  # a MERGE takes many times longer
+            self.append(name, once.frame.drop("_change"))
+            return
         columns = self._schemas[name].names
-        source = self._conform(name, changes, (change,))
+        source = self._conform(name, once.frame, ("_change",))
         matched = " AND ".join(f"t.{quoted(column)} = s.{quoted(column)}" for column in key)
         updates = ", ".join(f"{quoted(column)} = s.{quoted(column)}" for column in columns if column not in key)
         names = ", ".join(quoted(column) for column in columns)
         values = ", ".join(f"s.{quoted(column)}" for column in columns)
+        clauses = [f"WHEN MATCHED THEN UPDATE SET {updates}"]
+        if DELETE in possible:
+            clauses.insert(0, f"WHEN MATCHED AND s._change = '{DELETE}' THEN DELETE")
+        if possible - {"update", DELETE}:
+            clauses.append(f"WHEN NOT MATCHED AND s._change <> '{DELETE}' THEN INSERT ({names}) VALUES ({values})")
         view = f"cartbrook_{uuid.uuid4().hex}"  # a reused name would change frames that were made from it before
         source.createOrReplaceTempView(view)
         try:
             self.session.sql(
-                f"MERGE INTO delta.`{self._location(name)}` t USING {view} s ON {matched} "
-                f"WHEN MATCHED AND s.{quoted(change)} = 'delete' THEN DELETE "
-                f"WHEN MATCHED THEN UPDATE SET {updates} "
-                f"WHEN NOT MATCHED AND s.{quoted(change)} <> 'delete' THEN INSERT ({names}) VALUES ({values})"
+                f"MERGE INTO delta.`{self._location(name)}` t USING {view} s ON {matched} {' '.join(clauses)}"
             ).collect()
         finally:
             self.session.catalog.dropTempView(view)
@@ -326,7 +340,7 @@ class Tables:
         return rows.select(*expected, *extra)
 
 
-def _predicate(where: Mapping[str, int]) -> str:
+def _predicate(where: Mapping[str, int | str]) -> str:
     return " AND ".join(f"{quoted(column)} = {literal(value)}" for column, value in where.items())
 
 

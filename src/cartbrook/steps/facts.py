@@ -30,11 +30,17 @@ _WAVES = (("orders", "inventory"), ("shipping",))
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """Touched records of one domain with their parents looked up, evaluated once, and the touched fact keys (None: all)."""
+    """Touched records of one domain with their parents looked up, evaluated once.
+
+    Attributes:
+        touched: The touched fact keys; None for all.
+        waits: A record among them has no parent.
+    """
 
     contract: Contract
     records: DataFrame
     touched: DataFrame | None
+    waits: bool
 
 
 def run(lake: Lake, operation: Operation) -> StepResult:
@@ -74,12 +80,13 @@ def _resolve(lake: Lake, operation: Operation, domain: str, before: Mapping[str,
         touched = _touched(lake, operation, contract, records, before)
         if touched is None:
             return None
-    resolved = lake.tables.stage(resolve(within(records, touched, key), contract, parents, lake.contracts)).frame
+    staged = lake.tables.stage(resolve(within(records, touched, key), contract, parents, lake.contracts))
+    resolved = staged.frame
     if touched is not None:
         # What is cheap to read again: keys with records, and those whose last record went.
         gone = [_dated(slice_, contract) for slice_ in _published_slices(lake, operation, contract.domain)]
         touched = keys_of(resolved, *gone, key=key)
-    return _Resolved(contract, resolved, touched)
+    return _Resolved(contract, resolved, touched, staged.any_in("_missing"))
 
 
 def _touched(
@@ -151,7 +158,10 @@ def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:
     touched = reduce(
         DataFrame.unionByName, (part.records.select(F.col("_record_id").alias("quarantine_id")) for part in resolved)
     )
-    known = lake.tables.read(QUARANTINE).where("status in ('parked', 'released')")
+    table = lake.tables.read(QUARANTINE)
+    if not any(part.waits for part in resolved) and lake.tables.is_empty(table.where("status = 'parked'")):
+        return
+    known = table.where("status in ('parked', 'released')")
     by = operation.batch.batch_id if operation.batch else operation.cause
     staged = lake.tables.stage(movements(waiting, touched, known, by))
     if staged.rows == 0:
@@ -188,7 +198,7 @@ def _results(lake: Lake, batch: Batch, domain: str, held: list[str]) -> list[sco
     rules = contract.rules_of(Scope.LAKE)
     if rules:
         counts = counts.unionByName(scoring.lake_counts(_context(lake, silver, contract), rules, contract))
-    return scoring.results(contract, scoring.tallies(fetch(counts)), batch.switches, held)
+    return scoring.results(contract, scoring.tallies(lake.tables.stage(counts).fetch()), batch.switches, held)
 
 
 def _context(lake: Lake, silver: DataFrame, contract: Contract) -> DataFrame:

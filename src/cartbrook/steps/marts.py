@@ -31,7 +31,7 @@ def _stale(lake: Lake, operation: Operation, mart: Mart) -> bool:
 
 def _write(lake: Lake, mart: Mart, context: MartContext) -> None:
     gold = {name: lake.tables.read(f"gold.{name}") for name in mart.reads}
-    lake.tables.overwrite(f"gold.{mart.name}", mart.build(gold, context))
+    lake.tables.overwrite(f"gold.{mart.name}", mart.build(gold, context), exact=True)
 
 
 def _currency(lake: Lake) -> str:

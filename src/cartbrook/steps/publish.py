@@ -118,7 +118,7 @@ def _rejected(lake: Lake, operation: Operation, batch: Batch, before: list[Batch
 def _balanced(lake: Lake, batch: Batch) -> Counter[str]:
     """Rows by state, after every record and every amount of the batch has been found in exactly one state."""
     parts = [_entries(lake, batch, domain) for domain in batch.domains]
-    entries = fetch(reduce(DataFrame.unionByName, parts))
+    entries = lake.tables.stage(reduce(DataFrame.unionByName, parts)).fetch()
     problems = [_problem(entry) for entry in entries]
     by_file: Counter[tuple[str, str]] = Counter()
     totals: dict[tuple[str, str], Decimal] = {}
@@ -166,7 +166,7 @@ def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:
     contract = lake.contracts[domain]
     touched = keys_of(lake.tables.read(f"silver.{domain}", where={"_batch_seq": batch.batch_seq}), key=contract.key)
     dimension = within(lake.tables.read(f"gold.{DIMENSIONS[domain]}"), touched, contract.key)
-    broken = fetch(broken_versions(dimension, contract))
+    broken = lake.tables.stage(broken_versions(dimension, contract)).fetch()
     _require(batch, [f"{DIMENSIONS[domain]}: {row['rows']} versions {row['problem']}" for row in broken])
     return Counter()
 
