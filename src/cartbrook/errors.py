@@ -9,9 +9,11 @@
     ├── InputError             what was delivered is wrong (exit code 1, other batches go on)
     │   ├── TriggerRefused     a trigger, or the set of files it names
     │   ├── FileRefused        one file; names the line where it can
+    │   ├── DeclaredDiffers    what the trigger declares of a file does not hold: the batch is held
     │   └── BatchRejected      a gate that the batch as a whole did not pass
     ├── StateError             the lake is not in the state the operation needs (exit code 1)
     │   ├── BatchNotFound
+    │   ├── StepOutOfOrder     a step alone whose earlier steps have not run on what is published now
     │   ├── BooksDoNotBalance  a batch whose records do not add up; never published
     │   ├── ForeignWrite       a table moved under a running operation; nothing is published
     │   ├── LogicChanged       contracts or settings changed what gold means: `cartbrook rebuild`
@@ -109,6 +111,10 @@ class FileRefused(InputError):
         super().__init__(code, f"{file}{f':{line}' if line else ''}: {message}", hint=hint)
 
 
+class DeclaredDiffers(InputError):
+    """A file is not what its trigger declares: rows, sha256 or control_total."""
+
+
 class BatchRejected(InputError):
     """The batch broke a rule whose action is reject_batch, or scored below the gate.
 
@@ -127,6 +133,10 @@ class StateError(CartbrookError):
 
 class BatchNotFound(StateError):
     """No batch of that id, or none in a state the operation can work on."""
+
+
+class StepOutOfOrder(StateError):
+    """A step was called before the ones it builds on."""
 
 
 class BooksDoNotBalance(StateError):

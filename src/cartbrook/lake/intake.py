@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cartbrook.contracts.trigger import ExpectedFile, Trigger
+from cartbrook.contracts.trigger import MAX_BYTES, ExpectedFile, Trigger
 from cartbrook.errors import CartbrookError, InputError, TriggerRefused
 from cartbrook.lake.ledger import utc_now
 from cartbrook.lake.places import Places
@@ -38,17 +38,31 @@ def waiting_triggers(places: Places) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
+def read_trigger(path: Path) -> bytes:
+    """The bytes of a trigger, as many as one may have and one more.
+
+    Raises:
+        TriggerRefused: It is a link.
+    """
+    if path.is_symlink():
+        raise TriggerRefused("unsafe_file", f"{path.name}: this is a link.", hint="Put the trigger itself there.")
+    with path.open("rb") as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
 def find(places: Places, trigger: Trigger, claimed: Path) -> Found:
-    """Look for a trigger's files: where an interrupted claim left them, in landing/<batch_id>/, landing/<domain>/, landing/.
+    """Look for a trigger's files: in landing/<batch_id>/, landing/<domain>/, landing/, and where an interrupted claim left them.
 
     Raises:
         TriggerRefused: A file is a link that leads out of the workspace, or no plain file.
     """
     result: list[tuple[ExpectedFile, Path | None]] = []
     for file in trigger.files:
-        folders = (claimed, places.landing / trigger.trigger_id, places.landing / file.domain, places.landing)
+        # The claim last: a delivery that came after the interrupted claim is the newer one.
+        folders = (places.landing / trigger.trigger_id, places.landing / file.domain, places.landing, claimed)
         path = next((folder / file.name for folder in folders if os.path.lexists(folder / file.name)), None)
-        if path is not None and (path.is_symlink() or not path.is_file()):
+        leads_out = path is not None and not path.resolve().is_relative_to(places.root.resolve())
+        if path is not None and (leads_out or path.is_symlink() or not path.is_file()):
             raise TriggerRefused(
                 "unsafe_file", f"{file.name}: this is a link or no plain file.", hint="Put the file itself there."
             )
@@ -69,8 +83,8 @@ def still_growing(places: Places, trigger: Trigger, found: Found, seconds: float
 
 
 def age_minutes(path: Path) -> float:
-    """Minutes since a file was put there."""
-    return (time.time() - path.stat().st_mtime) / 60
+    """Minutes since a file was put there, whatever time its content is of."""
+    return (time.time() - path.stat().st_ctime) / 60
 
 
 def claim(places: Places, trigger_path: Path, trigger: Trigger, found: Found, folder: Path) -> None:
@@ -94,9 +108,10 @@ def give_back(places: Places, trigger: Trigger, folder: Path) -> None:
     """Move a claim's files and trigger back to landing, where they can be put right."""
     handed_in = places.landing / trigger.trigger_id
     handed_in.mkdir(parents=True, exist_ok=True)
+    # The trigger first: interrupted, the files that are still claimed are found there.
+    (folder / TRIGGER_NAME).replace(places.triggers / f"{trigger.trigger_id}.json")
     for file in trigger.files:
         (folder / file.name).replace(handed_in / file.name)
-    (folder / TRIGGER_NAME).replace(places.triggers / f"{trigger.trigger_id}.json")
     _remove_empty(folder, places.work)
 
 

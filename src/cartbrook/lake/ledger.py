@@ -78,6 +78,8 @@ SCHEMAS: Mapping[str, T.StructType] = {
         rows_out=_LONG,
         error=_STRING,
         token=_STRING,
+        base_seq=_LONG,
+        ordinal=_INT,
         table_versions=_VERSIONS,
         recorded_at=_TIME,
     ),
@@ -192,11 +194,13 @@ class Ledger:
             "revision": batch.revision if batch else 0,
             "attempt": operation.attempt,
             "token": operation.token,
+            "base_seq": operation.base.publish_seq,
             "recorded_at": utc_now(),
         }
         rows = [
             {
                 **named,
+                "ordinal": ordinal,
                 "step": run.step,
                 "status": "failed" if run.error else "done",
                 "seconds": run.seconds,
@@ -205,7 +209,7 @@ class Ledger:
                 "error": run.error,
                 "table_versions": run.versions,
             }
-            for run in runs
+            for ordinal, run in enumerate(runs)
         ]
         self._append(STEP_RUNS, rows)
 
@@ -221,7 +225,7 @@ class Ledger:
     def steps(self, batch_id: str, revision: int) -> list[dict[str, Any]]:
         """What the steps of a batch did, oldest first."""
         table = self._tables.read(STEP_RUNS).where((F.lower("batch_id") == batch_id.lower()) & (F.col("revision") == revision))
-        rows = fetch(_timeless(table.orderBy("recorded_at"), "recorded_at"))
+        rows = fetch(_timeless(table.orderBy("attempt", "recorded_at", "ordinal"), "recorded_at"))
         return [{**row, "table_versions": dict(row["table_versions"] or ())} for row in rows]
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:

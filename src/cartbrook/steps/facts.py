@@ -183,7 +183,8 @@ def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:
 
 def _save_results(lake: Lake, batch: Batch) -> None:
     """Count every rule of the delivered domains, cross-table rules on the delivered keys, and write ops.quality_results."""
-    held = [domain for domain in lake.contracts if lake.tables.version(f"silver.{domain}") > 0]
+    others = [domain for domain in lake.contracts if domain not in batch.domains]
+    held = [*batch.domains, *(domain for domain in others if not lake.tables.is_empty(lake.tables.read(f"silver.{domain}")))]
     parts = lake.tables.each(lambda domain: _results(lake, batch, domain, held), batch.domains)
     results = [result for part in parts for result in part]
     save_results(lake.tables, batch, [dataclasses.asdict(result) for result in results])

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import DIMENSIONS
-from cartbrook.errors import BooksDoNotBalance
+from cartbrook.errors import BooksDoNotBalance, DeclaredDiffers
 from cartbrook.frames import books, scoring
 from cartbrook.frames.changes import keys_of, within
 from cartbrook.frames.invariants import broken_versions
@@ -27,6 +27,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
 
     Raises:
         BooksDoNotBalance: A record is lost or counted twice, money differs, or an invariant of a history is broken.
+        DeclaredDiffers: A file's amounts are not what its trigger declares.
         ForeignWrite: A pinned table was written by someone else.
     """
     trusted = lake.trusted(operation)
@@ -132,9 +133,13 @@ def _balanced(lake: Lake, batch: Batch) -> Counter[str]:
         place = (file.domain, file.name)
         if by_file[place] != file.rows:
             problems.append(f"{file.name}: {file.rows} records delivered, {by_file[place]} in the books")
-        if file.control_total is not None and totals.get(place, Decimal(0)) != Decimal(file.control_total):
-            problems.append(f"{file.name}: the amounts do not add up to the declared control_total")
     _require(batch, problems)
+    for file in batch.files:
+        declared = file.control_total
+        if declared is not None and totals.get((file.domain, file.name), Decimal(0)) != Decimal(declared):
+            raise DeclaredDiffers(
+                "control_total_differs", f"{file.name}: its amounts are not the control_total that is declared."
+            )
     return states
 
 
@@ -172,7 +177,7 @@ def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:
 
 
 def _score(lake: Lake, batch: Batch) -> str | None:
-    rows = lake.tables.read("ops.quality_results", where={"batch_seq": batch.batch_seq})
+    rows = lake.tables.read("ops.quality_results", where={"batch_seq": batch.batch_seq, "revision": batch.revision})
     names = [field.name for field in dataclasses.fields(scoring.RuleResult)]
     results = [scoring.RuleResult(**row) for row in fetch(rows.select(*names))]
     score = scoring.score(results)

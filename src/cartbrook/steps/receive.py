@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from cartbrook.contracts.trigger import ExpectedFile, Trigger, parse_trigger
-from cartbrook.errors import FileRefused, InputError, TriggerRefused
+from cartbrook.errors import DeclaredDiffers, FileRefused, TriggerRefused
 from cartbrook.lake import intake
 from cartbrook.lake.csv_scan import Limits, scan_file
 from cartbrook.lake.lake import Lake
@@ -30,7 +30,7 @@ def receive(lake: Lake, path: Path, base: Publication, confirmed: Collection[str
         The claimed batch, recorded as running; or what became of the trigger (unchanged, held, waiting, refused, rejected).
     """
     try:
-        trigger = parse_trigger(path.read_bytes(), path.name)
+        trigger = parse_trigger(intake.read_trigger(path), path.name)
     except TriggerRefused as error:
         intake.refuse(lake.places, path.stem, [path], error)
         return Outcome(path.stem, "refused", error.message)
@@ -48,11 +48,21 @@ def resume(lake: Lake, batch_id: str, revision: int, folder: Path) -> Batch | Ou
     rows = lake.ledger.batches(batch_id)
     row = next((row for row in rows if row.revision == revision), None)
     if row is not None and row.manifest is not None:
-        again = dataclasses.replace(row, status="running", attempt=row.attempt + 1, started_at=utc_now(), error=None)
-        lake.ledger.save([again])
-        return dataclasses.replace(Batch.from_json(row.manifest, folder), attempt=again.attempt)
+        attempt = row.attempt + 1
+        batch = dataclasses.replace(Batch.from_json(row.manifest, folder), attempt=attempt, rules_hash=lake.rules_hash)
+        lake.ledger.save([_row(batch, "running")])
+        return batch
     trigger = parse_trigger((folder / intake.TRIGGER_NAME).read_bytes(), intake.TRIGGER_NAME)
     return _examine(lake, trigger, revision, folder, rows)
+
+
+def hold(lake: Lake, row: BatchRow, error: DeclaredDiffers) -> Outcome:
+    """Give a batch's files back to landing until they are as declared; the same revision goes on with them."""
+    folder = lake.places.work_of(row.batch_id, row.revision)
+    trigger = parse_trigger((folder / intake.TRIGGER_NAME).read_bytes(), intake.TRIGGER_NAME)
+    lake.ledger.save([dataclasses.replace(row, status="held", manifest=None, error=error.message)])
+    intake.give_back(lake.places, trigger, folder)
+    return Outcome(row.batch_id, "held", f"held: {error.message}")
 
 
 def limits(lake: Lake) -> Limits:
@@ -68,7 +78,8 @@ def _take(
     live = base.live_of(trigger.trigger_id)
     found = intake.find(lake.places, trigger, lake.places.work_of(trigger.trigger_id, _next_revision(rows)))
     if live is not None and not _is_other_content(trigger, rows, live.revision, found):
-        intake.discard(lake.places, trigger, [path, *(place for _, place in found.files if place is not None)])
+        # Files that lie elsewhere than in the batch's own folder may be another trigger's.
+        intake.discard(lake.places, trigger, [path, *_present(lake, trigger)])
         return Outcome(trigger.trigger_id, "unchanged", f"{trigger.trigger_id}: already processed; nothing changes.")
     if held := _reason_to_hold(lake, trigger, base, confirmed):
         _save_waiting(lake, trigger, rows, "held", held)
@@ -91,16 +102,17 @@ def _take(
 
 def _examine(lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: list[BatchRow]) -> Batch | Outcome:
     """Scan the claimed files and record the batch as running; a file that cannot be read rejects it."""
-    seq = rows[0].batch_seq if rows else lake.ledger.next_seq()
+    seen = next((row for row in rows if row.revision == revision), None)
     batch = Batch(
         trigger.trigger_id,
         revision,
-        seq,
+        rows[0].batch_seq if rows else lake.ledger.next_seq(),
         trigger.batch_date,
         (),
         trigger.trigger_timestamp,
         trigger.switches,
         lake.rules_hash,
+        attempt=seen.attempt + 1 if seen else 1,
     )
     try:
         files = tuple(lake.tables.each(lambda file: _look(lake, file, folder), trigger.files))
@@ -111,11 +123,10 @@ def _examine(lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: li
         claimed = [folder / intake.TRIGGER_NAME, *(folder / file.name for file in trigger.files)]
         intake.refuse(lake.places, trigger.trigger_id, claimed, error, {"revision": revision})
         return Outcome(trigger.trigger_id, "rejected", str(error), revision)
-    except InputError as error:  # what was declared does not hold: back to landing, until the file is put right
-        intake.give_back(lake.places, trigger, folder)
-        _save_waiting(lake, trigger, rows, "held", error.message)
-        return Outcome(trigger.trigger_id, "held", error.message)
-    lake.ledger.save([row], new=all(seen.revision != revision for seen in rows))
+    except DeclaredDiffers as error:
+        lake.ledger.save([row := dataclasses.replace(_row(batch, "running"), manifest=None)], new=seen is None)
+        return hold(lake, row, error)
+    lake.ledger.save([row], new=seen is None)
     return batch
 
 
@@ -132,9 +143,9 @@ def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
             hint="See the contract of the domain.",
         )
     if file.sha256 is not None and file.sha256 != scan.sha256:
-        raise InputError("sha256_differs", f"{file.name}: its sha256 is not the one the trigger declares.")
+        raise DeclaredDiffers("sha256_differs", f"{file.name}: its sha256 is not the one the trigger declares.")
     if file.rows is not None and file.rows != scan.rows:
-        raise InputError("rows_differ", f"{file.name}: {scan.rows} records, and the trigger declares {file.rows}.")
+        raise DeclaredDiffers("rows_differ", f"{file.name}: {scan.rows} records, and the trigger declares {file.rows}.")
     return SourceFile(
         domain=file.domain,
         name=file.name,

@@ -34,7 +34,8 @@ def run(lake: Lake, operation: Operation) -> StepResult:
         lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside, held=held)
     elif operation.was_live:
         lake.tables.delete(QUARANTINE, aside)
-    _gate(lake, batch)
+    if operation.cause == "batch":
+        _gate(lake, batch)
     return StepResult(rows_in=batch.rows)
 
 
