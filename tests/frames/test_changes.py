@@ -53,3 +53,18 @@ def test_come_or_gone(session):
 
     old, new = (session.sql(f"SELECT * FROM VALUES {rows} AS v(key)") for rows in ("('a'), ('b'), ('b')", "('b'), ('c'), ('c')"))
     assert sorted(row["key"] for row in come_or_gone(old, new, ["key"]).toArrow().to_pylist()) == ["a", "c"]
+
+
+def test_changes_of_200_columns(session):
+    """A table may be wide, its columns NULL, and never NULL on one side alone."""
+    from cartbrook.frames.changes import changes
+
+    names = [f"c{number:03}" for number in range(200)]
+    held = ", ".join(f"CAST(if(key = 'c', NULL, 1) AS int) AS {name}" for name in names)
+    current = session.sql(f"SELECT key, {held} FROM VALUES ('a'), ('b'), ('c') AS v(key)")
+    computed = session.sql(f"SELECT key, {held} FROM VALUES ('a'), ('b'), ('c') AS v(key)")
+    computed = computed.selectExpr("key", *names[:-1], "if(key = 'b', 2, c199) AS c199")
+    never_null = session.sql("SELECT key, " + ", ".join(f"1 AS {name}" for name in names) + " FROM VALUES ('a') AS v(key)")
+    columns = ["key", *names]
+    assert [(row["key"], row["c199"]) for row in changes(current, computed, ["key"], columns).toArrow().to_pylist()] == [("b", 2)]
+    assert changes(current.where("key = 'a'"), never_null, ["key"], columns).toArrow().to_pylist() == []

@@ -150,7 +150,8 @@ def test_margin_sources(build):
         **CONTRACTS,
         "products": dataclasses.replace(products, columns=(*products.columns, Column("cost", "decimal(12,2)"))),
     }
-    parents = {**PLACES, "products": [{**PLACES["products"][0], "cost": "33.33"}, PLACES["products"][1]]}
+    first = {**PLACES["products"][0], "cost": "33.33", "currency": "USD"}
+    parents = {**PLACES, "products": [first, PLACES["products"][1]]}
     rows = [order(quantity="2"), order(order_id="O2", order_date="2025-02-01", quantity="2")]
     found, _ = build("orders", rows, contracts=costed, parents=parents)
     assert (found["O1",]["margin"], found["O1",]["margin_source"]) == (Decimal("66.6700"), "cost")  # a single unit
@@ -158,6 +159,40 @@ def test_margin_sources(build):
     counted = {**costed, "orders": dataclasses.replace(orders, columns=(*orders.columns, Column("quantity", "integer")))}
     found, _ = build("orders", rows, contracts=counted, parents=parents)
     assert (found["O1",]["margin"], found["O1",]["margin_source"]) == (Decimal("33.3400"), "cost")
+
+
+COSTED = {
+    **CONTRACTS,
+    "products": dataclasses.replace(
+        CONTRACTS["products"], columns=(*CONTRACTS["products"].columns, Column("cost", "decimal(12,2)"))
+    ),
+    "orders": dataclasses.replace(
+        CONTRACTS["orders"], columns=(*CONTRACTS["orders"].columns, Column("quantity", "integer"))
+    ),
+}  # fmt: skip
+COSTS = {
+    "same currency": ("USD", "2", "80.0000", "cost"),
+    "another currency": ("JPY", "2", "30.0000", "default_rate"),
+    "no currency": (None, "2", "30.0000", "default_rate"),
+    "unknown units": ("USD", None, "30.0000", "default_rate"),
+}
+
+
+@pytest.mark.parametrize("case", COSTS)
+def test_a_cost_counts_in_the_currency_of_the_order_and_for_known_units(build, case):
+    """Money of two currencies is never subtracted, and unknown units are not NULL margin: the rate applies."""
+    currency, units, margin, source = COSTS[case]
+    parents = {**PLACES, "products": [{**PLACES["products"][0], "cost": "10", "currency": currency}]}
+    found, _ = build("orders", [order(quantity=units)], contracts=COSTED, parents=parents)
+    assert (found["O1",]["margin"], found["O1",]["margin_source"]) == (Decimal(margin), source)
+
+
+def test_rates_of_200_categories(build):
+    """Any number of categories may have a rate."""
+    rates = {f"c{number:03}": Decimal("0.1") for number in range(199)} | {"Games": Decimal("0.5")}
+    found, _ = build("orders", [order(), order(order_id="O2", order_date="2025-02-01")], rates=rates)
+    assert (found["O1",]["margin"], found["O1",]["margin_source"]) == (Decimal("30.0000"), "default_rate")
+    assert (found["O2",]["margin"], found["O2",]["margin_source"]) == (Decimal("50.0000"), "category_rate")
 
 
 def test_small_margins_keep_four_digits(build):

@@ -145,3 +145,32 @@ def test_facts_are_what_the_live_records_say(session, case):
     parents = {name: typed(session, dimension(CONTRACTS[name]), rows) for name, rows in PARENTS.items()}
     found = unbound(typed(session, silver(ORDERS), records), typed(session, fact(ORDERS), facts), parents, ORDERS, CONTRACTS)
     assert [row["rows"] for row in found.toArrow().to_pylist()] == ([wrong] if wrong else [])
+
+
+LOST = {**RECORD, "order_id": "O2", "_record_id": "r2", "product_id": "P9"}
+PARKED = {"quarantine_id": "r2", "status": "parked"}
+MISPARKED = {
+    "good": ([RECORD, LOST], [PARKED], []),
+    "other rows do not count": (
+        [RECORD, LOST],
+        [PARKED, {"quarantine_id": "r1", "status": "released"}, {"quarantine_id": "r7", "status": "open"}],
+        [],
+    ),
+    "no row": ([RECORD, LOST], [], [("miss a parent and are not parked", 1)]),
+    "a row that was released": ([RECORD, LOST], [{**PARKED, "status": "released"}], [("miss a parent and are not parked", 1)]),
+    "a parent is there": ([RECORD], [{**PARKED, "quarantine_id": "r1"}], [("are parked and miss no parent", 1)]),
+    "no record": ([RECORD], [PARKED], [("are parked and miss no parent", 1)]),
+}
+
+
+@pytest.mark.parametrize("case", MISPARKED)
+def test_exactly_the_records_without_parents_are_parked(session, case):
+    """A record that waits without a row is found, and a row without a record that waits."""
+    from cartbrook.frames.invariants import misparked
+    from cartbrook.frames.schema import QUARANTINE, dimension, silver, struct
+
+    records, rows, problems = MISPARKED[case]
+    parents = {name: typed(session, dimension(CONTRACTS[name]), held) for name, held in PARENTS.items()}
+    aside = typed(session, struct(QUARANTINE), rows)
+    found = misparked(typed(session, silver(ORDERS), records), aside, parents, ORDERS, CONTRACTS).toArrow().to_pylist()
+    assert [(row["problem"], row["rows"]) for row in found] == problems

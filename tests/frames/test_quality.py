@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from cartbrook.contracts.load import load_contracts
-from cartbrook.contracts.model import DeleteMark
+from cartbrook.contracts.model import Column, DeleteMark
+from cartbrook.contracts.rules import column_rules
 from cartbrook.types import Batch
 
 CONTRACTS = load_contracts()
@@ -283,3 +284,15 @@ def test_times_follow_the_workspaces_zone(split):
     assert accepted["a"]["created_timestamp"].strftime("%d %H:%M") == "15 00:00"
     assert accepted["a"]["_effective_time"].strftime("%d %H:%M") == "15 00:00"
     assert accepted["a"]["_trigger_timestamp"].strftime("%d %H:%M") == "15 10:00"
+
+
+def test_a_contract_of_200_more_columns(split):
+    """Each typed column is a rule: hundreds of them are one condition that the engine can still read."""
+    extra = tuple(Column(f"extra_{number:03}", "integer") for number in range(200))
+    rules = tuple(rule for column in extra for rule in column_rules(column))
+    assert len(rules) == 200
+    wide = dataclasses.replace(ORDERS, columns=(*ORDERS.columns, *extra), rules=(*ORDERS.rules, *rules))
+    rows = [order(id="good", extra_000="1", extra_199="2"), order(id="bad", order_id="O2", extra_007="x", extra_199="y")]
+    accepted, rejected = split(rows, wide)
+    assert accepted["good"]["extra_199"] == 2
+    assert rejected["bad"]["rules"] == ["extra_007_type", "extra_199_type"]

@@ -8,7 +8,7 @@ import pytest
 
 from cartbrook.errors import SchemaMismatch
 from cartbrook.frames.schema import struct
-from cartbrook.lake.tables import Tables, fetch, literal, quoted
+from cartbrook.lake.tables import Difference, Tables, fetch, literal, quoted
 
 SCHEMA = struct("k string, n int, money decimal(18,2), texts array<string>, seq int")
 NAME = "gold.things"
@@ -173,6 +173,76 @@ def test_restore_goes_back_and_on(tables, frame):
     assert tables.restore(NAME, 3) == 3
     tables.append(NAME, frame(("c", 3, 3)))
     assert rows(tables) == [("a", 1, 1), ("c", 3, 3)]
+
+
+WIDER = struct("k string, cost decimal(18,2), n int, money decimal(18,2), texts array<string>, seq int, more array<string>")
+MORE = ("CAST(n AS decimal(18,2)) AS cost", "array(k) AS more")
+
+
+@pytest.fixture
+def wider(tables, session, lake_dir, frame):
+    """The same table, with a row, declared with two more columns; and frames that fit these."""
+    tables.append(NAME, frame(("a", 1, 1)))
+    return Tables(session, lake_dir, {NAME: WIDER}, parallel=2), lambda *rows: frame(*rows).selectExpr("*", *MORE)
+
+
+@pytest.mark.parametrize("write", [*WRITES, "exact"])
+def test_a_table_that_is_not_as_declared_is_not_written(wider, write):
+    """Rows of the declared columns are refused until the table has them, too."""
+    tables, frame = wider
+    writes = {**WRITES, "exact": lambda tables, rows: tables.overwrite(NAME, rows, exact=True)}
+    with pytest.raises(SchemaMismatch, match="cost, more"):
+        writes[write](tables, frame(("a", 1, 1)))
+    assert tables.version(NAME) == 1
+    tables.add_columns(NAME)
+    writes[write](tables, frame(("a", 5, 1)))
+    assert 5 in [row["cost"] for row in fetch(tables.read(NAME))]
+
+
+def test_added_columns(wider):
+    """One commit; old rows are NULL there, older versions stay readable, and every kind of write goes on."""
+    tables, frame = wider
+    assert tables.difference(NAME) == Difference(("cost", "more"), (), {})
+    tables.add_columns(NAME)
+    tables.add_columns(NAME)
+    assert tables.forget_written() == {NAME: 2}
+    assert tables.difference(NAME) == Difference((), (), {})
+    [row] = fetch(tables.read(NAME))
+    assert (row["k"], row["n"], row["cost"], row["more"]) == ("a", 1, None, None)
+    assert "cost" not in tables.read(NAME, 1).columns
+    assert rows(tables, 1) == [("a", 1, 1)]
+    tables.append(NAME, frame(("b", 2, 1)))
+    tables.merge(NAME, frame(("a", 3, 1), ("c", 4, 1)).selectExpr("*", "'upsert' AS _change"), ("k",))
+    tables.replace(NAME, frame(("d", 6, None)), {"seq": 2})
+    assert sorted((row["k"], int(row["cost"]), row["more"]) for row in fetch(tables.read(NAME))) == [
+        ("a", 3, ["a"]),
+        ("b", 2, ["b"]),
+        ("c", 4, ["c"]),
+        ("d", 6, ["d"]),
+    ]
+
+
+def test_a_restore_takes_added_columns_away(wider):
+    """The schema goes back with the rows, and that is noticed before anything is written."""
+    tables, frame = wider
+    tables.add_columns(NAME)
+    tables.append(NAME, frame(("b", 2, 1)))
+    tables.restore(NAME, 1)
+    assert tables.difference(NAME).missing == ("cost", "more")
+    with pytest.raises(SchemaMismatch):
+        tables.append(NAME, frame(("b", 2, 1)))
+    tables.add_columns(NAME)
+    tables.append(NAME, frame(("b", 2, 1)))
+    assert rows(tables) == [("a", 1, 1), ("b", 2, 1)]
+
+
+def test_what_else_a_table_may_differ_in(tables, session, lake_dir, frame):
+    """Other types and surplus columns are told, and nothing is written."""
+    narrow = Tables(session, lake_dir, {NAME: struct("k string, n bigint, money decimal(18,2), seq int")})
+    assert narrow.difference(NAME) == Difference((), ("texts",), {"n": ("int", "bigint")})
+    with pytest.raises(SchemaMismatch, match="texts, n"):
+        narrow.append(NAME, frame(("a", 1, 1)).selectExpr("k", "CAST(n AS bigint) AS n", "money", "seq"))
+    assert tables.version(NAME) == 0
 
 
 def test_creating_again_changes_nothing(tables, frame):

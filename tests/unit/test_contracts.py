@@ -298,16 +298,34 @@ def test_sequence_columns_are_required():
     assert "created_timestamp_required" in {rule.name for rule in orders.rules}
 
 
-def test_a_reference_may_have_several_columns():
-    """Composite relationships stand at the object."""
+CUSTOMER_RELATIONSHIP = text_of("orders")[
+    text_of("orders").index("        relationships:\n          - type: foreignKey\n            to: customers") : text_of(
+        "orders"
+    ).index("      - name: product_id\n")
+]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_reference_may_have_several_columns(tmp_path, turned):
+    """Composite relationships stand at the object; however its pairs are written, they are read in the order of the key."""
+    pairs = [("orders.shipping_address", "customers.email"), ("orders.customer_id", "customers.customer_id")]
+    own, theirs = zip(*(reversed(pairs) if turned else pairs), strict=True)
     composite = (
-        "    relationships:\n      - from: [orders.order_id, orders.product_id]\n        to: "
-        "[customers.customer_id, customers.email]\n"
-        "        customProperties: [{property: rule, value: unknown_pair}, {property: action, value: keep}]\n    properties:\n"
+        f"    relationships:\n      - from: [{', '.join(own)}]\n        to: [{', '.join(theirs)}]\n"
+        "        customProperties: [{property: rule, value: unknown_pair}, {property: action, value: park}]\n    properties:\n"
     )
-    orders = parsed("orders", ("    properties:\n", composite))
-    assert orders.references[-1] == Reference("unknown_pair", ("order_id", "product_id"), "customers", ("customer_id", "email"))
-    assert next(rule for rule in orders.rules if rule.name == "unknown_pair").action is Action.KEEP
+    orders = text_of("orders").replace(CUSTOMER_RELATIONSHIP, "").replace("    properties:\n", composite, 1)
+    email = "      - name: email\n"
+    customers = text_of("customers").replace(
+        email, f"{email}        required: true\n        primaryKey: true\n        primaryKeyPosition: 2\n"
+    )
+    customers = customers.replace("{properties: [customer_id]}", "{properties: [customer_id, email]}")
+    (tmp_path / "orders.odcs.yaml").write_text(orders, encoding="utf-8")
+    (tmp_path / "customers.odcs.yaml").write_text(customers, encoding="utf-8")
+    found = load_contracts(tmp_path)["orders"]
+    wanted = Reference("unknown_pair", ("customer_id", "shipping_address"), "customers", ("customer_id", "email"))
+    assert next(reference for reference in found.references if reference.parent == "customers") == wanted
+    assert next(rule for rule in found.rules if rule.name == "unknown_pair").action is Action.PARK
 
 
 def test_what_other_tools_read_is_left_alone():

@@ -328,7 +328,14 @@ CASES: dict[str, Case] = {
         "- name: city",
         "- name: home city",
         "home city",
-        "schema.customers.home city: a column's name is made of letters, digits and _, and begins with no digit",
+        "schema.customers.home city: a column's name is made of A-Z, a-z, 0-9 and _, and begins with no digit",
+    ),
+    "name that engines would have to quote": Case(
+        "customers",
+        "- name: city",
+        "- name: straße",
+        "straße",
+        "schema.customers.straße: a column's name is made of A-Z, a-z, 0-9 and _, and begins with no digit",
     ),
     "expectation with an unknown column": Case(
         "orders",
@@ -459,15 +466,71 @@ CASES: dict[str, Case] = {
         "to: customers.customer_id",
         "to: shipping.order_id",
         "shipping.order_id",
-        "schema.orders.customer_id: orders cannot wait for shipping. "
-        "Hint: parents come first: customers, products, orders, shipping, inventory",
+        "schema.orders.customer_id: orders cannot wait for shipping. Hint: only for customers, products",
+    ),
+    "stock that waits for orders": Case(
+        "inventory",
+        "to: products.product_id",
+        "to: orders.order_id",
+        "orders.order_id",
+        "schema.inventory.product_id: inventory cannot wait for orders. Hint: only for customers, products",
+    ),
+    "a dimension that waits": Case(
+        "products",
+        "      - name: brand\n",
+        "      - name: brand\n        relationships:\n          - to: customers.customer_id\n"
+        "            customProperties: [{property: action, value: park}]\n",
+        "customers.customer_id",
+        "schema.products.brand: products cannot wait for customers. Hint: only orders, shipping and inventory wait for others",
+    ),
+    "two relationships to one domain": Case(
+        "orders",
+        "      - name: shipping_address\n",
+        "      - name: gift_for\n        physicalType: string\n        relationships:\n          - to: customers.customer_id\n"
+        "            customProperties: [{property: action, value: park}, {property: rule, value: unknown_friend}]\n"
+        "      - name: shipping_address\n",
+        "customers.customer_id\n            customProperties: [",
+        "schema.orders.gift_for: a second relationship to customers. Hint: a record has one parent of a domain",
+    ),
+    "relationship that a fact is bound by, missing": Case(
+        "orders",
+        "            to: customers.customer_id\n",
+        "            to: shipping.order_id\n",
+        "- name: orders",
+        "schema.orders: the relationship to customers is missing; the built-in figures need it. "
+        "Hint: relationships: [{type: foreignKey, to: customers.<key>}] at the column that names it",
+    ),
+    "relationship that stock is bound by, missing": Case(
+        "inventory",
+        "            to: products.product_id\n",
+        "            to: customers.customer_id\n",
+        "- name: inventory\n    logical",
+        "schema.inventory: the relationship to products is missing; the built-in figures need it. "
+        "Hint: relationships: [{type: foreignKey, to: products.<key>}] at the column that names it",
+    ),
+    "relationship from one column twice": Case(
+        "orders",
+        "    properties:\n",
+        "    relationships:\n      - from: [shipping_address, shipping_address]\n        to: [customers.a, customers.b]\n"
+        "        customProperties: [{property: action, value: park}, {property: rule, value: twice}]\n    properties:\n",
+        "[customers.a",
+        "schema.orders: a relationship names a column twice",
     ),
     "reference that rejects": Case(
         "orders",
         "{property: action, value: park}",
         "{property: action, value: reject_batch}",
         "reject_batch}",
-        "schema.orders.customer_id: a reference may park or keep, not reject_batch. Hint: else the order of arrival would decide",
+        "schema.orders.customer_id: a reference may only park, not reject_batch. "
+        "Hint: the record waits, so that the order of arrival does not decide",
+    ),
+    "reference that keeps": Case(
+        "orders",
+        "{property: action, value: park}",
+        "{property: action, value: keep}",
+        "keep}\n              - {property: dimension",
+        "schema.orders.customer_id: a reference may only park, not keep. "
+        "Hint: the record waits, so that the order of arrival does not decide",
     ),
     "cross-table rule that quarantines": Case(
         "orders",
@@ -529,6 +592,21 @@ CASES: dict[str, Case] = {
         "currency, value: order_date",
         "currency, value: order_date",
         "schema.orders: currency: column order_date is date, it must be string",
+    ),
+    "currency that is not there": Case(
+        "orders",
+        "currency, value: currency",
+        "currency, value: curency",
+        "currency, value: curency",
+        'schema.orders: currency: unknown column "curency". Hint: did you mean "currency"?',
+    ),
+    "currency that may be empty": Case(
+        "shipping",
+        "      - name: currency\n        description: ISO 4217 code of the cost.\n        logicalType: string\n"
+        "        physicalType: string\n        required: true\n",
+        "      - name: currency\n        physicalType: string\n",
+        "currency, value: currency",
+        "schema.shipping: currency: column currency must be required. Hint: required: true",
     ),
     "amount without currency": Case(
         "orders",

@@ -77,6 +77,21 @@ def test_a_relationship_to_a_column_beside_the_key_is_told(tmp_path):
     ]
 
 
+def test_a_relationship_to_a_part_of_a_key_is_told(tmp_path):
+    """The versions of a dimension are found by its whole key."""
+    email = "      - name: email\n"
+    write(
+        tmp_path,
+        "customers",
+        (email, f"{email}        required: true\n        primaryKey: true\n        primaryKeyPosition: 2\n"),
+        ("{properties: [customer_id]}", "{properties: [customer_id, email]}"),
+    )
+    assert load_problems(tmp_path) == [
+        "built-in orders.odcs.yaml:97 schema.orders.customer_id: customer_id is named, but the key of customers is customer_id, "
+        "email. Hint: to: [customers.customer_id, customers.email], with as many columns in `from`"
+    ]
+
+
 def test_a_relationship_between_types_is_told(tmp_path):
     """A reference and its key have one type, else no record would find its parent."""
     kind = "logicalType: string\n        physicalType: string"

@@ -241,6 +241,13 @@ def test_nul_bytes_mark_their_record(put):
     assert rows[2]["_raw"] == "1,2\0"
 
 
+def test_the_separator_of_hashed_texts_marks_its_record(put):
+    """U+001F parts the texts of a hash: with it in a field, two different records could have one hash."""
+    rows = rows_of(put(b'a,b,c\n1,2,3\n1,x\x1fy,3\n1,2\x1f\n"\n\x1f",\0,3\n1,2,3\n'))
+    assert [row["_defect"] for row in rows] == [None, "nul_byte", "ragged_row", "nul_byte", None]
+    assert values(rows)[1] == ("1", "x\x1fy", "3")
+
+
 def test_fields_over_the_limits_mark_their_record(put):
     """Length is measured in bytes of the field's text, line breaks within one field; extra columns count too."""
     limits = Limits(block_bytes=1, max_field_bytes=10, max_line_breaks=2)
@@ -292,7 +299,7 @@ def test_memory_does_not_grow_with_the_file(put):
         tracemalloc.stop()
 
 
-letter = st.one_of(st.sampled_from('",\n\r\\ \t\0x\u00fc\u2028\ufeff'), st.characters(exclude_categories=["Cs"]))
+letter = st.one_of(st.sampled_from('",\n\r\\ \t\0\x1fx\u00fc\u2028\ufeff'), st.characters(exclude_categories=["Cs"]))
 field = st.text(letter, max_size=12)
 line_end = st.sampled_from(["\n", "\r\n"])
 record = st.tuples(st.lists(st.tuples(field, st.booleans()), min_size=1, max_size=4), line_end)
@@ -334,7 +341,7 @@ def test_well_formed_files_read_as_by_the_csv_module(records, cut):
     for row, (_, fields) in zip(rows, expected, strict=True):
         if len(fields) == 3:
             assert values([row]) == [tuple(value or None for value in fields)]
-            assert row["_defect"] == ("nul_byte" if "\0" in "".join(fields) else None)
+            assert row["_defect"] == ("nul_byte" if {"\0", "\x1f"} & set("".join(fields)) else None)
         else:
             assert row["_defect"] == "ragged_row"
             assert next(csv.reader([line + "\n" for line in row["_raw"].split("\n")])) == fields

@@ -44,7 +44,14 @@ def test_the_whole_trigger():
             **GOOD,
             "expected_files": [FILE, "Kunden.csv"],
             "files": [
-                {"name": "Kunden.csv", "domain": "customers", "rows": 0, "sha256": "AB" * 32, "control_total": 12.5},
+                {
+                    "name": "Kunden.csv",
+                    "domain": "customers",
+                    "rows": 0,
+                    "sha256": "AB" * 32,
+                    "control_total": 12.5,
+                    "encoding": "Latin-1",
+                },
                 {"name": "products_2025_01_15.csv", "control_total": "0.10"},
             ],
             "trigger_timestamp": "2025-01-15T10:00:00+05:30",
@@ -56,7 +63,7 @@ def test_the_whole_trigger():
     )
     assert trigger.files == (
         ExpectedFile(FILE, "orders"),
-        ExpectedFile("Kunden.csv", "customers", 0, "ab" * 32, Decimal("12.5")),
+        ExpectedFile("Kunden.csv", "customers", 0, "ab" * 32, Decimal("12.5"), "iso8859-1"),
         ExpectedFile("products_2025_01_15.csv", "products", control_total=Decimal("0.10")),
     )
     assert trigger.trigger_timestamp == "2025-01-15 04:30:00.000000"
@@ -148,6 +155,13 @@ UNFIT: dict[str, tuple[str, list[Any]]] = {
             [{"name": FILE, "control_total": "NaN"}],
             [{"name": FILE, "control_total": True}],
             [{"name": FILE, "control_total": []}],
+            [{"name": FILE, "row": 3}],
+            [{"name": FILE}, {"name": "products_2025_01_15.csv", "": 1}],
+            [{"name": FILE, "encoding": "utf-88"}],
+            [{"name": FILE, "encoding": "hex"}],
+            [{"name": FILE, "encoding": ""}],
+            [{"name": FILE, "encoding": "\u0000"}],
+            [{"name": FILE, "encoding": 8}],
         ],
     ),
 }
@@ -204,6 +218,14 @@ def test_names_of_files():
     assert code({**GOOD, "files": [{"name": FILE, "domain": "returns"}]}) == "unknown_domain"
 
 
+def test_an_unknown_key_of_a_file_is_named():
+    """A misspelt key would silently check nothing."""
+    with pytest.raises(TriggerRefused) as caught:
+        parse({**GOOD, "files": [{"name": FILE, "sha265": "ab" * 32}]})
+    assert (caught.value.code, caught.value.message) == ("bad_manifest", 't.json: files has an unknown key "sha265".')
+    assert caught.value.hint == 'did you mean "sha256"?'
+
+
 def test_one_file_declared_twice_is_refused():
     """Two entries of `files` for one name may say different things, so neither is taken."""
     assert code({**GOOD, "files": [{"name": FILE, "rows": 1}, {"name": FILE, "rows": 2}]}) == "bad_manifest"
@@ -224,7 +246,7 @@ ANY_JSON = st.recursive(
 FIELDS = (*GOOD, "files", "trigger_timestamp", "data_quality_checks", "supersede")
 FILE_ENTRY = st.fixed_dictionaries(
     {"name": st.just(FILE) | ANY_JSON},
-    optional={"rows": ANY_JSON, "sha256": ANY_JSON, "control_total": ANY_JSON, "domain": ANY_JSON},
+    optional={"rows": ANY_JSON, "sha256": ANY_JSON, "control_total": ANY_JSON, "domain": ANY_JSON, "encoding": ANY_JSON},
 )
 
 

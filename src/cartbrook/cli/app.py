@@ -85,12 +85,20 @@ def call(words: list[str]) -> int:
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last place that can keep a traceback from a user
         _tell_traceback()
-        first = str(error).strip().splitlines()[:1]
-        note(f"Error: {type(error).__name__}{f': {first[0][:300]}' if first else ''}")
+        # Not its text: what an engine says may quote customers' data.
+        note(f"Error: {type(error).__name__ if _debug else _explained(error)}")
         if not _debug:
             note("  This is not an error that cartbrook expects. The traceback: cartbrook --debug COMMAND")
         return 1
     return 0
+
+
+def _explained(error: Exception) -> str:
+    try:
+        from cartbrook.runner import explained
+    except ImportError:  # an installation without its engine
+        return type(error).__name__
+    return explained(error)
 
 
 def _tell_traceback() -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from cartbrook.contracts.document import Document
 from cartbrook.contracts.expressions import CONTEXT, check_names, foreign_columns
-from cartbrook.contracts.model import DOMAINS, Contract
+from cartbrook.contracts.model import DIMENSIONS, Contract, Reference
 from cartbrook.contracts.yaml_marks import Spot, quoted, suggestion
 
 MONEY = "decimal(12,2)"
@@ -43,6 +43,18 @@ OPTIONAL: Mapping[str, Mapping[str, str]] = MappingProxyType({"products": {"cost
 
 COPIED: Mapping[str, tuple[str, ...]] = MappingProxyType({"products": ("category", "price", "cost")})
 """Attributes that facts copy from the bound version: an untracked change would not open one."""
+
+PARENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "orders": ("customers", "products"),
+        "shipping": ("customers", "products", "orders"),
+        "inventory": ("customers", "products"),
+    }
+)
+"""The domains that records may wait for; dimensions wait for none."""
+
+BOUND: Mapping[str, tuple[str, ...]] = MappingProxyType({"orders": ("customers", "products"), "inventory": ("products",)})
+"""The dimensions whose surrogate keys a fact table holds: its domain must name them."""
 
 _HISTORY = ("effective_date", "expiry_date", "is_current", "version", "customer_sk", "product_sk")
 RESERVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -86,11 +98,22 @@ def check_together(documents: Mapping[str, Document]) -> None:
             spot = document.places[f"rule {reference.rule}"]
             for own, other in zip(reference.columns, reference.parent_columns, strict=True):
                 _compare(spot, document, own, documents[reference.parent], other)
+            _require_whole_key(spot, reference, documents[reference.parent].contract)
         for expression, spot in document.rules.expectations.values():
             for domain, column in foreign_columns(expression, document.rules.domain):
                 parent = documents[domain].contract
                 if parent is not None and not parent.has(column):
                     spot.problem(f"{domain} has no column {quoted(column)}", suggestion(column, parent.names))
+
+
+def _require_whole_key(spot: Spot, reference: Reference, parent: Contract | None) -> None:
+    """Versions are found by the whole key of a dimension; columns beside the key have been told by `_compare`."""
+    if parent is None or parent.domain not in DIMENSIONS or not set(reference.parent_columns) <= set(parent.key):
+        return
+    if sorted(reference.parent_columns) != sorted(parent.key):
+        named = f"{', '.join(reference.parent_columns)} is named, but the key of {parent.domain} is {', '.join(parent.key)}"
+        whole = ", ".join(f"{parent.domain}.{name}" for name in parent.key)
+        spot.problem(named, f"to: [{whole}], with as many columns in `from`")
 
 
 def _compare(spot: Spot, document: Document, own: str, other: Document, name: str) -> None:
@@ -162,6 +185,8 @@ def _check_settings(document: Document, contract: Contract) -> None:
         settings["amount"].problem("amount without currency", "name the column of its currency")
     if contract.currency and not contract.amount:
         settings["currency"].problem("currency without amount", "name the column of the amount")
+    if contract.amount and contract.currency in contract.names and not contract.column(contract.currency).required:
+        settings["currency"].problem(f"currency: column {contract.currency} must be required", "required: true")
     if len(set(contract.sequence_by)) < len(contract.sequence_by):
         settings["sequence_by"].problem("sequence_by names a column twice")
     if contract.snapshot_full and contract.sequence_by:
@@ -201,10 +226,23 @@ def _check_rules(document: Document, contract: Contract) -> None:
 
 
 def _check_references(document: Document, contract: Contract) -> None:
+    allowed = PARENTS.get(contract.domain, ())
+    seen: set[str] = set()
     for reference in contract.references:
         spot = document.places[f"rule {reference.rule}"]
+        if reference.parent in seen:
+            again = document.places.get(f"rule {reference.rule} again", spot)
+            again.problem(f"a second relationship to {reference.parent}", "a record has one parent of a domain")
+        seen.add(reference.parent)
+        if len(set(reference.columns)) < len(reference.columns):
+            spot.problem("a relationship names a column twice")
         for name in reference.columns:
             if not contract.has(name):
                 spot.problem(f"a relationship from unknown column {quoted(name)}", suggestion(name, contract.names))
-        if DOMAINS.index(reference.parent) >= DOMAINS.index(contract.domain):
-            spot.problem(f"{contract.domain} cannot wait for {reference.parent}", f"parents come first: {', '.join(DOMAINS)}")
+        if reference.parent not in allowed:
+            hint = f"only for {', '.join(allowed)}" if allowed else "only orders, shipping and inventory wait for others"
+            spot.problem(f"{contract.domain} cannot wait for {reference.parent}", hint)
+    for parent in BOUND.get(contract.domain, ()):
+        if parent not in seen:
+            hint = f"relationships: [{{type: foreignKey, to: {parent}.<key>}}] at the column that names it"
+            document.places[""].problem(f"the relationship to {parent} is missing; the built-in figures need it", hint)

@@ -37,7 +37,7 @@ _ALIASES = {
     "datetime": "timestamp",
 }
 _DECIMAL = re.compile(r"decimal\(([0-9]{1,3}),([0-9]{1,3})\)")
-_NAME = re.compile(r"[^\W\d]\w{0,99}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _DIRECTIVE = re.compile(r"%.?", re.DOTALL)
 
 
@@ -78,7 +78,7 @@ def read_columns(here: Spot, parts: dict[str, Spot], rules: RuleReader) -> list[
             Spot(raw[key].node, spot.report, named.path).problem(f"{key} is not read here", _ELSEWHERE[key])
         mapping = named.mapping(_KEYS | frozenset(_ELSEWHERE))
         if not _NAME.fullmatch(name):
-            mapping["name"].problem("a column's name is made of letters, digits and _, and begins with no digit")
+            mapping["name"].problem("a column's name is made of A-Z, a-z, 0-9 and _, and begins with no digit")
         if name.lower() in seen:
             mapping["name"].problem(f"column {quoted(name)} stands twice, first on line {seen[name.lower()]}")
             continue

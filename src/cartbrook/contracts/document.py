@@ -166,9 +166,9 @@ def _reference_rule(spot: Spot, item: dict[str, Spot], parent: str, column: str)
     severity = properties["severity"].choice(list(Severity), "severity") if "severity" in properties else None
     dimension = properties["dimension"].choice(DIMENSIONS_OF_QUALITY, "dimension") if "dimension" in properties else None
     action = (read_action(spot, properties) if "action" in properties else None) or Action.PARK
-    if action not in (Action.PARK, Action.KEEP):
-        what = f"a reference may park or keep, not {action.value}"
-        properties["action"].problem(what, "else the order of arrival would decide")
+    if action is not Action.PARK:
+        what = f"a reference may only park, not {action.value}"
+        properties["action"].problem(what, "the record waits, so that the order of arrival does not decide")
     return Rule(
         name=name or f"unknown_{singular}",
         check="reference",

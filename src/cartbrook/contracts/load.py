@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -46,7 +47,8 @@ def load_contracts(overrides: Path | None = None) -> Contracts:
         documents[domain] = document
     check_together(documents)
     _raise([folder, *(document.report for document in documents.values())])
-    return {domain: document.contract for domain, document in documents.items() if document.contract is not None}
+    contracts = {domain: document.contract for domain, document in documents.items() if document.contract is not None}
+    return {domain: _paired(contract, contracts) for domain, contract in contracts.items()}
 
 
 def parse_contract(text: str, source: str) -> Contract:
@@ -74,6 +76,17 @@ def rules_hash(contracts: Contracts) -> str:
 def logic_facts(contracts: Contracts) -> dict[str, Any]:
     """What gold depends on, by domain, as a canonical value for `logic_hash`: lists, texts, booleans and None only."""
     return {domain: _gold_facts(contracts[domain]) for domain in DOMAINS}
+
+
+def _paired(contract: Contract, contracts: Contracts) -> Contract:
+    """The contract with the columns of its references in the order of their parents' keys, however they were written."""
+    references: list[Reference] = []
+    for reference in contract.references:
+        pairs = list(zip(reference.columns, reference.parent_columns, strict=True))
+        pairs.sort(key=lambda pair: contracts[reference.parent].key.index(pair[1]))
+        own, theirs = tuple(own for own, _ in pairs), tuple(theirs for _, theirs in pairs)
+        references.append(dataclasses.replace(reference, columns=own, parent_columns=theirs))
+    return dataclasses.replace(contract, references=tuple(references))
 
 
 def _overrides(folder: Path, report: Report) -> dict[str, Path]:

@@ -128,6 +128,7 @@ class Reference:
         rule: Name of the rule that is broken while the parent is unknown.
         columns: Columns here, in the order of `parent_columns`.
         parent: The other domain.
+        parent_columns: Columns of the parent's key; all of them for a dimension. `load_contracts` puts them in the key's order.
     """
 
     rule: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import json
 import re
@@ -11,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from cartbrook.contracts.model import DOMAINS
+from cartbrook.contracts.yaml_marks import quoted, suggestion
 from cartbrook.errors import TriggerRefused
 
 MAX_BYTES = 1 << 20
@@ -20,17 +22,23 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE = re.compile(r"[^/\\:\x00-\x1f]{1,200}\.csv", re.IGNORECASE)
 _DATED = re.compile(r"([a-z]+)_\d{4}_\d{2}_\d{2}\.csv", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILE_KEYS = ("name", "domain", "rows", "sha256", "control_total", "encoding")
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedFile:
-    """A file that a trigger announces, with what it declares of it (None where it does not)."""
+    """A file that a trigger announces, with what it declares of it (None where it does not).
+
+    Attributes:
+        encoding: As Python names it; it goes before the contract's.
+    """
 
     name: str
     domain: str
     rows: int | None = None
     sha256: str | None = None
     control_total: Decimal | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,9 @@ def _files(expected: Any, declared: Any, name: str) -> tuple[ExpectedFile, ...]:
         or not all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in declared)
     ):
         raise _refused(name, "bad_manifest", "files must be a list of objects with a name")
+    for key in (key for entry in declared or () for key in entry if key not in _FILE_KEYS):
+        plain = key.encode("ascii", "backslashreplace").decode("ascii")
+        raise _refused(name, "bad_manifest", f"files has an unknown key {quoted(plain)}", hint=suggestion(plain, _FILE_KEYS))
     details: dict[str, Mapping[str, Any]] = {entry["name"]: entry for entry in declared or ()}
     if len(details) < len(declared or ()):
         raise _refused(name, "bad_manifest", "files names a file twice")
@@ -166,7 +177,21 @@ def _file(file: str, details: Mapping[str, Any], name: str) -> ExpectedFile:
         raise _refused(name, "bad_manifest", f"{file}: rows must be a whole number")
     if digest is not None and (not isinstance(digest, str) or not _SHA256.fullmatch(digest.lower())):
         raise _refused(name, "bad_manifest", f"{file}: sha256 must be 64 hexadecimal digits")
-    return ExpectedFile(file, domain, rows, digest.lower() if digest else None, _total(total, file, name))
+    encoding = _encoding(details.get("encoding"), file, name)
+    return ExpectedFile(file, domain, rows, digest.lower() if digest else None, _total(total, file, name), encoding)
+
+
+def _encoding(value: Any, file: str, name: str) -> str | None:
+    if value is None:
+        return None
+    try:
+        if not isinstance(value, str) or len(value) > 40:
+            raise ValueError
+        "".encode(value)  # raises for codecs that are no encodings of text
+        return codecs.lookup(value).name
+    except (LookupError, ValueError):
+        hint = "Name it as Python does, e.g. utf-8, cp1252, utf-16."
+        raise _refused(name, "bad_manifest", f"{file}: encoding is unknown", hint=hint) from None
 
 
 def _total(total: Any, file: str, name: str) -> Decimal | None:

@@ -41,7 +41,7 @@ def bind(records: DataFrame, dimension: DataFrame, parent: Contract, columns: Se
     )
     timed = records.withColumn("_event_time", event_time)
     condition = (F.col("_event_time") >= F.col("_from")) & (F.col("_event_time") < F.col("_until"))
-    for i, column in enumerate(columns):
+    for i, column in zip(range(len(parent.key)), columns, strict=True):
         condition = condition & (timed[column] == F.col(f"_key_{i}"))
     bound = timed.join(spans, condition, "left")
     return bound.drop("_event_time", "_from", "_until", *(f"_key_{i}" for i in range(len(columns))))

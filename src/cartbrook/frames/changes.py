@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook.frames.quality import any_of
+
 CHANGE = "_change"
 INSERT = "insert"
 UPDATE = "update"
@@ -29,9 +31,8 @@ def changes(current: DataFrame, computed: DataFrame, key: Sequence[str], columns
     old = current.select(*key, F.struct(*others).alias("_old"))
     new = computed.select(*key, F.struct(*others).alias("_new"))
     both = new.join(old, list(key), "full_outer")
-    differs = F.lit(False)
-    for name in others:
-        differs = differs | ~F.col(f"_old.{name}").eqNullSafe(F.col(f"_new.{name}"))
+    # Field by field: Sail does not compare structs of which one may hold NULL where the other may not.
+    differs = any_of([~F.col(f"_old.{name}").eqNullSafe(F.col(f"_new.{name}")) for name in others])
     differing = both.where(F.col("_new").isNull() | F.col("_old").isNull() | differs)
     return differing.select(
         *key,

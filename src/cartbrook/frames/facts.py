@@ -114,18 +114,32 @@ def _order_columns(contract: Contract, products: Contract, settings: FactSetting
 
 
 def _margin(contract: Contract, settings: FactSettings, *, has_cost: bool) -> tuple[Column, Column]:
-    """Margin of an order and where it comes from (spec/figures.md): cost, else the category's rate, else the default rate."""
+    """Margin of an order and where it comes from (spec/figures.md): cost, else the category's rate, else the default rate.
+
+    A cost in another currency than the order's, or for an unknown number of units, says nothing about its margin.
+    """
     amount = F.col("order_amount")
-    rate = F.lit(settings.default_margin_rate).cast("decimal(5,4)")
-    source = F.lit("default_rate")
-    for category, share in sorted(settings.category_margin_rates.items()):
-        here = F.col("product.category") == category
-        rate = F.when(here, F.lit(share).cast("decimal(5,4)")).otherwise(rate)
-        source = F.when(here, F.lit("category_rate")).otherwise(source)
+    rate, source = _rate(settings)
     margin = (amount * rate).cast("decimal(18,4)")
     if has_cost:
         units = F.col("quantity") if contract.has("quantity") else F.lit(1)
         cost = F.col("product.cost")
-        margin = F.when(cost.isNotNull(), (amount - cost * units).cast("decimal(18,4)")).otherwise(margin)
-        source = F.when(cost.isNotNull(), F.lit("cost")).otherwise(source)
+        counts = cost.isNotNull() & units.isNotNull() & (F.col("currency") == F.col("product.currency"))
+        margin = F.when(counts, (amount - cost * units).cast("decimal(18,4)")).otherwise(margin)
+        source = F.when(counts, F.lit("cost")).otherwise(source)
     return margin, source
+
+
+def _rate(settings: FactSettings) -> tuple[Column, Column]:
+    """Margin rate of the bound category and where it comes from."""
+    default = F.lit(settings.default_margin_rate).cast("decimal(5,4)")
+    if not settings.category_margin_rates:
+        return default, F.lit("default_rate")
+    category = F.col("product.category")
+    first, *others = sorted(settings.category_margin_rates.items())
+    # One flat chain: engines refuse deeply nested expressions.
+    rate = F.when(category == first[0], F.lit(first[1]).cast("decimal(5,4)"))
+    for name, share in others:
+        rate = rate.when(category == name, F.lit(share).cast("decimal(5,4)"))
+    listed = category.isin(*settings.category_margin_rates)
+    return rate.otherwise(default), F.when(listed, F.lit("category_rate")).otherwise(F.lit("default_rate"))

@@ -11,6 +11,7 @@ from cartbrook.contracts.model import DIMENSIONS, Contract, Contracts
 from cartbrook.frames.facts import resolve
 from cartbrook.frames.history import tracked_fingerprint
 from cartbrook.frames.order import winners
+from cartbrook.frames.quality import PARKED
 from cartbrook.frames.schema import fact_key, surrogate_key
 
 
@@ -88,3 +89,21 @@ def unbound(
     for name in kept:
         wrong = wrong | ~F.col(name).eqNullSafe(F.col(f"_{name}"))
     return both.where(wrong).agg(F.count(F.lit(1)).alias("rows")).where("rows > 0")
+
+
+def misparked(
+    silver: DataFrame, quarantine: DataFrame, parents: Mapping[str, DataFrame], contract: Contract, contracts: Contracts
+) -> DataFrame:
+    """Records that miss a parent and are not parked, or are parked and miss none (or are none): `problem` and number of `rows`.
+
+    Args:
+        quarantine: Rows of ops.quarantine, of this domain.
+    """
+    resolved = resolve(silver, contract, parents, contracts).where(F.size("_missing") > 0)
+    due = resolved.select(F.col("_record_id").alias("quarantine_id"), F.lit(True).alias("_due"))
+    held = quarantine.where(F.col("status") == PARKED).select("quarantine_id", F.lit(True).alias("_is"))
+    problem = F.when(F.col("_is").isNull(), F.lit("miss a parent and are not parked")).when(
+        F.col("_due").isNull(), F.lit("are parked and miss no parent")
+    )
+    astray = due.join(held, "quarantine_id", "full_outer").select(problem.alias("problem")).where("problem is not null")
+    return astray.groupBy("problem").agg(F.count(F.lit(1)).alias("rows"))

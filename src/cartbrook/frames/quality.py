@@ -5,10 +5,8 @@ A rule that evaluates to NULL passes; nullability is a rule of its own; where a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -55,7 +53,7 @@ def split(records: DataFrame, contract: Contract, batch: Batch, timezone: str = 
     severe = [rule for rule in rules if rule.action is not Action.KEEP]
     kept = [rule for rule in rules if rule.action is Action.KEEP]
     broken = [_breaks(rule, contract) for rule in severe]
-    sound = ~reduce(or_, broken, F.lit(False))
+    sound = ~any_of(broken)
     flags = _names([F.when(_breaks(rule, contract), _flag(rule)) for rule in kept])
 
     settled = _settle_duplicates(typed.where(sound).withColumn("_flags", flags), contract)
@@ -83,6 +81,14 @@ def active_rules(contract: Contract, switches: Mapping[str, bool]) -> tuple[Rule
 def switched_off(rule: Rule, switches: Mapping[str, bool]) -> bool:
     """True if the batch's `data_quality_checks` switch this rule off."""
     return rule.action is Action.KEEP and rule.switch is not None and switches.get(rule.switch) is False
+
+
+def any_of(conditions: Sequence[Column]) -> Column:
+    """True where one of the conditions is; halved again and again, as engines refuse deeply nested expressions."""
+    if len(conditions) > 1:
+        half = len(conditions) // 2
+        return any_of(conditions[:half]) | any_of(conditions[half:])
+    return conditions[0] if conditions else F.lit(False)
 
 
 def readable_amount(contract: Contract) -> Column:

@@ -28,6 +28,7 @@ LINEAGE = ("_source_file", "_source_line", "_rescued", "_raw", "_defect")
 """Columns that every batch has beside those asked for."""
 
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
+_NO_TEXT = (b"\0", b"\x1f")  # what hashes put between texts and for NULL: in a text, two records could share one
 _DEFAULTS = Limits()
 
 
@@ -102,7 +103,7 @@ def read_batches(
     Returns:
         Batches of `columns` and then LINEAGE: `_source_file`; `_source_line` (int64, the header is mostly 1); `_rescued`, a JSON
         object of the header names not asked for and their text; `_raw`, the text of a ragged record; `_defect`: ragged_row,
-        nul_byte, field_too_long, too_many_line_breaks or NULL.
+        nul_byte (also for U+001F), field_too_long, too_many_line_breaks or NULL.
 
     Raises:
         FileRefused: As from `scan_file`; with code unreadable if pyarrow and the byte structure disagree.
@@ -214,10 +215,11 @@ def _defects(block: Block, good: Ints, table: pa.Table, limits: Limits) -> Any |
     _mark(found, table, tall, "too_many_line_breaks", lambda c: pc.greater(pc.count_substring(c, "\n"), limits.max_line_breaks))
     long = np.flatnonzero((block.ends - block.starts)[good] > limits.max_field_bytes)
     _mark(found, table, long, "field_too_long", lambda c: pc.greater(pc.binary_length(c), limits.max_field_bytes))
-    if b"\0" in block.data:
-        places = np.flatnonzero(np.frombuffer(block.data, dtype=np.uint8) == 0)
-        records = np.unique(np.searchsorted(block.starts, places, side="right") - 1)
-        found |= dict.fromkeys(np.flatnonzero(np.isin(good, records)).tolist(), "nul_byte")
+    for byte in _NO_TEXT:
+        if byte in block.data:
+            places = np.flatnonzero(np.frombuffer(block.data, dtype=np.uint8) == byte[0])
+            records = np.unique(np.searchsorted(block.starts, places, side="right") - 1)
+            found |= dict.fromkeys(np.flatnonzero(np.isin(good, records)).tolist(), "nul_byte")
     return pa.array([found.get(row) for row in range(good.size)], pa.string()) if found else None
 
 

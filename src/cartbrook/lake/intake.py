@@ -82,11 +82,6 @@ def still_growing(places: Places, trigger: Trigger, found: Found, seconds: float
     return tuple(path.name for path in recent if _state(path) != before[path])
 
 
-def age_minutes(path: Path) -> float:
-    """Minutes since a file was put there, whatever time its content is of."""
-    return (time.time() - path.stat().st_ctime) / 60
-
-
 def claim(places: Places, trigger_path: Path, trigger: Trigger, found: Found, folder: Path) -> None:
     """Move a trigger's files, then the trigger, into a folder of its own. Interrupted anywhere, it can be called again."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 
 from cartbrook.config import Settings
 from cartbrook.contracts.model import Contracts
-from cartbrook.errors import ForeignWrite, WorkspaceLocked
+from cartbrook.errors import ContractError, ForeignWrite, WorkspaceLocked
 from cartbrook.lake.ledger import SCHEMAS, Ledger
 from cartbrook.lake.places import Places, PlainPath
 from cartbrook.lake.session import Engine, open_engine
@@ -104,6 +104,40 @@ class Lake:
             self.ledger.publish(
                 Publication(0, "init", None, None, None, (), self.tables.heads(self.pinned), self.rules_hash, self.logic_hash)
             )
+
+    def evolve(self) -> tuple[str, ...]:
+        """Add the columns that contracts gained since the tables were made, one commit a table.
+
+        To be called after `settle`, as a step of an operation: the new heads are its writes and are published at its end. Until
+        then `settle` takes the columns away again from pinned tables; bronze keeps them.
+
+        Returns:
+            The tables that were changed.
+
+        Raises:
+            ContractError: A column was taken away, has another type or joined the key; no table was changed.
+        """
+        names = (*SCHEMAS, *self.tables_all())
+        found = dict(zip(names, self.tables.each(self.tables.difference, names), strict=True))
+        problems: list[str] = []
+        for name, difference in found.items():
+            problems += [f"{name}: column {column} is stored, but the contract has none" for column in difference.surplus]
+            for column, (stored, declared) in difference.changed.items():
+                problems.append(f"{name}: column {column} is stored as {stored}, but the contract says {declared}")
+        changed = tuple(name for name, difference in found.items() if difference.missing)
+        if any(name.startswith("silver.") for name in changed) and self.ledger.newest().live:
+            for domain, contract in self.contracts.items():
+                new = found[f"silver.{domain}"].missing
+                problems += [
+                    f"silver.{domain}: column {column} is new and of the key, but records are there that lack it"
+                    for column in contract.key
+                    if column in new
+                ]
+        if problems:
+            hint = "Tables keep their columns: leave them in the contract as they were, give a new column a new name, or begin a "
+            raise ContractError(problems, hint=f"{hint}new workspace.")
+        self.tables.each(self.tables.add_columns, changed)
+        return changed
 
     def tables_all(self) -> tuple[str, ...]:
         """Names of all tables but the ledger's."""

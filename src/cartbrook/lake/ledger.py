@@ -92,6 +92,11 @@ def utc_now() -> str:
     return dt.datetime.fromtimestamp(time.time(), dt.UTC).isoformat()
 
 
+def minutes_since(moment: str) -> float:
+    """Minutes from a time of `utc_now` until now."""
+    return (time.time() - dt.datetime.fromisoformat(moment).timestamp()) / 60
+
+
 class Ledger:
     """Reads and writes the three ledger tables."""
 
@@ -162,20 +167,25 @@ class Ledger:
         rows = fetch(_timeless(table.orderBy("batch_seq", "revision").select(*names), "started_at", "finished_at"))
         return [BatchRow(**{name: _plain(value) for name, value in row.items()}) for row in rows]
 
-    def save(self, rows: Sequence[BatchRow], *, new: bool = False) -> None:
+    def save(self, rows: Sequence[BatchRow], *, new: bool = False, published: bool = False) -> None:
         """Write rows of ops.batches, each in the place of the one with its (batch_id, revision).
 
         Args:
             new: None of them is there yet.
+            published: The newest publication holds them, too; a row that is lost here comes back from it.
         """
         values = [dataclasses.asdict(row) for row in rows]
         if new:
             self._append(BATCHES, values)
             return
-        # A row that a crash loses between the two commits comes again: from the newest publication, or from the claim.
-        for row in rows:
-            self._tables.delete(BATCHES, {"batch_id": row.batch_id, "revision": row.revision})
-        self._append(BATCHES, values)
+        if published:  # two commits cost less than a MERGE
+            for row in rows:
+                self._tables.delete(BATCHES, {"batch_id": row.batch_id, "revision": row.revision})
+            self._append(BATCHES, values)
+            return
+        frame = self._tables.rows(_columns(values), SCHEMAS[BATCHES])
+        self._tables.merge(BATCHES, frame.withColumn("_change", F.lit("upsert")), ("batch_id", "revision"))
+        self._tables.forget_written()
 
     def next_seq(self) -> int:
         """The batch_seq of the next batch id that is seen for the first time."""

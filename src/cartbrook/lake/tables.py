@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from deltalake import DeltaTable
+from deltalake import Schema as DeltaSchema
 from pyarrow import parquet
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -115,6 +116,21 @@ class Staged:
         return any(pc.max(pc.list_value_length(array)).as_py() for array in arrays)
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a stored table differs from the declared one, by column.
+
+    Attributes:
+        missing: Declared columns that the table does not have.
+        surplus: Columns of the table that are not declared.
+        changed: The stored and the declared type of those that are of another type.
+    """
+
+    missing: tuple[str, ...]
+    surplus: tuple[str, ...]
+    changed: Mapping[str, tuple[str, str]]
+
+
 class Tables:
     """The Delta tables below one folder, by names such as ``gold.dim_customer``.
 
@@ -129,6 +145,7 @@ class Tables:
         self._root = root
         self._schemas = schemas
         self._parallel = parallel
+        self._alike: set[str] = set()  # tables found to be stored as declared
         self._lock = threading.Lock()
 
     # reading
@@ -169,6 +186,24 @@ class Tables:
             empty = self.session.createDataFrame([], self._schemas[name])
             empty.write.format("delta").mode("append").save(self._location(name))
 
+    def difference(self, name: str) -> Difference:
+        """What is stored, compared with what is declared."""
+        # Through Spark's types, since only these are written alike everywhere; the order of columns does not matter.
+        stored = _kinds(T.StructType.fromJson(json.loads(self._delta(name).schema().to_json())))
+        declared = _kinds(self._schemas[name])
+        both = [column for column in declared if column in stored]
+        changed = {column: (stored[column], declared[column]) for column in both if stored[column] != declared[column]}
+        missing = tuple(column for column in declared if column not in stored)
+        return Difference(missing, tuple(column for column in stored if column not in declared), changed)
+
+    def add_columns(self, name: str) -> None:
+        """Add the declared columns that a table does not have, in one commit; its rows are NULL there."""
+        missing = self.difference(name).missing
+        if missing:
+            fields = DeltaSchema.from_json(self._schemas[name].json()).fields
+            self._delta(name).alter.add_columns([field for field in fields if field.name in missing])
+            self._note(name)
+
     def append(self, name: str, rows: DataFrame) -> None:
         """Add rows."""
         self._conform(name, rows).write.format("delta").mode("append").save(self._location(name))
@@ -185,6 +220,8 @@ class Tables:
         Args:
             exact: The frame was made by casting to the table's columns and types, so that it need not be looked at.
         """
+        if exact:
+            self._require_alike(name)
         (rows if exact else self._conform(name, rows)).write.format("delta").mode("overwrite").save(self._location(name))
         self._note(name)
 
@@ -275,6 +312,7 @@ class Tables:
         table = DeltaTable(str(self._root / name.replace(".", "/")), without_files=False)
         if table.version() != version:
             table.restore(version)
+            self._alike.discard(name)  # a version may be older than a column
             self._note(name)
         return self.version(name)
 
@@ -313,6 +351,22 @@ class Tables:
     def _location(self, name: str) -> str:
         return f"file://{self._root}/{name.replace('.', '/')}"
 
+    def _delta(self, name: str) -> DeltaTable:
+        return DeltaTable(str(self._root / name.replace(".", "/")))
+
+    def _require_alike(self, name: str) -> None:
+        """Raise SchemaMismatch unless the table is stored as it is declared; looked at once."""
+        if name in self._alike:
+            return
+        found = self.difference(name)
+        columns = [*found.missing, *found.surplus, *found.changed]
+        if columns:
+            raise SchemaMismatch(
+                f"{name} is stored with other columns than the contracts say: {', '.join(columns[:5])}.",
+                hint="Nothing was written. Run `cartbrook rebuild` once; it adds new columns.",
+            )
+        self._alike.add(name)
+
     def _rows_added(self, name: str) -> int:
         """Rows that the newest commit of a table added, from its log."""
         commit = self._root / name.replace(".", "/") / "_delta_log" / f"{self.version(name):020d}.json"
@@ -326,6 +380,7 @@ class Tables:
 
     def _conform(self, name: str, rows: DataFrame, extra: Sequence[str] = ()) -> DataFrame:
         """The rows in the table's column order, if they have exactly its columns and types."""
+        self._require_alike(name)
         expected = {field.name: field.dataType for field in self._schemas[name].fields}
         given = {field.name: field.dataType for field in rows.schema.fields}
         wrong = [f"{column} is missing" for column in expected if column not in given]
@@ -338,6 +393,10 @@ class Tables:
         if wrong:
             raise SchemaMismatch(f"Rows for {name} do not fit: {'; '.join(wrong[:5])}.", hint="Nothing was written.")
         return rows.select(*expected, *extra)
+
+
+def _kinds(schema: T.StructType) -> dict[str, str]:
+    return {field.name: field.dataType.simpleString() for field in schema.fields}
 
 
 def _predicate(where: Mapping[str, int | str]) -> str:

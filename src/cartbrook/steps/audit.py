@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial, reduce
 
 from pyspark.sql import Column, DataFrame
@@ -13,7 +12,7 @@ from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import DIMENSIONS, FACTS
 from cartbrook.frames import books
-from cartbrook.frames.invariants import broken_versions, unbound, uncovered
+from cartbrook.frames.invariants import broken_versions, misparked, unbound, uncovered
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.tables import fetch
 from cartbrook.types import Publication
@@ -64,12 +63,9 @@ def _books(lake: Lake, publication: Publication, domain: str) -> Finding:
     aside = lake.published("ops.quarantine", publication).where(F.col("domain") == domain)
     entries = books.entries(bronze, lake.published(f"silver.{domain}", publication), aside, lake.contracts[domain])
     rows: Counter[str] = Counter()
-    delivered = booked = Decimal(0)
     problems: list[str] = []
     for entry in fetch(entries):
         rows[entry["state"]] += entry["rows"]
-        delivered += entry["delivered"]
-        booked += entry["booked"]
         if entry["source_file"] is None or entry["state"] in (books.LOST, books.DOUBLE):
             problems.append(f"{entry['rows']} records of {entry['source_file'] or 'no file'} {entry['state']}")
         elif entry["delivered"] != entry["booked"]:
@@ -94,13 +90,19 @@ def _binding(lake: Lake, publication: Publication, domain: str) -> Finding:
     gold = {**DIMENSIONS, **FACTS}
     parents = {r.parent: lake.published(f"gold.{gold[r.parent]}", publication) for r in contract.references}
     fact = lake.published(f"gold.{FACTS[domain]}", publication)
-    wrong = unbound(lake.published(f"silver.{domain}", publication), fact, parents, contract, lake.contracts)
+    silver = lake.published(f"silver.{domain}", publication)
+    wrong = unbound(silver, fact, parents, contract, lake.contracts)
     problems = [f"{row['rows']} facts are not what the live records say" for row in fetch(wrong)]
+    aside = lake.published("ops.quarantine", publication).where(F.col("domain") == domain)
+    astray = misparked(silver, aside, parents, contract, lake.contracts)
+    problems += [f"{row['rows']} records {row['problem']}" for row in fetch(astray)]
     return Finding(f"binding of {FACTS[domain]}", "; ".join(problems) or None, f"{fact.count()} facts")
 
 
 def _is_live(publication: Publication) -> Column:
-    pairs = F.lit(False)
-    for entry in publication.live:
-        pairs = pairs | ((F.col("_batch_seq") == entry.batch_seq) & (F.col("_revision") == entry.revision))
-    return pairs
+    """True for records of the live pairs."""
+    if not publication.live:
+        return F.lit(False)
+    # One flat list: engines refuse deeply nested expressions.
+    pair = F.concat_ws("/", F.col("_batch_seq").cast("string"), F.col("_revision").cast("string"))
+    return pair.isin(*(f"{entry.batch_seq}/{entry.revision}" for entry in publication.live))

@@ -31,8 +31,9 @@ def _ingest(lake: Lake, operation: Operation, batch: Batch, domain: str) -> None
 
 def _identified(delivered: DataFrame, batch: Batch, files: list[SourceFile]) -> DataFrame:
     """Add `_record_id`: hash of batch_id, domain, file name, sha256 of the file, and line; the same in every revision."""
-    digest = F.lit(None).cast("string")
-    for file in files:
-        digest = F.when(F.col("_source_file") == file.name, F.lit(file.sha256)).otherwise(digest)
-    parts = [F.lit(batch.batch_id), F.lit(files[0].domain), F.col("_source_file"), digest, F.col("_source_line").cast("string")]
+    first, *others = files
+    digest = F.when(F.col("_source_file") == first.name, F.lit(first.sha256))
+    for file in others:  # one flat chain: engines refuse deeply nested expressions
+        digest = digest.when(F.col("_source_file") == file.name, F.lit(file.sha256))
+    parts = [F.lit(batch.batch_id), F.lit(first.domain), F.col("_source_file"), digest, F.col("_source_line").cast("string")]
     return delivered.withColumn("_record_id", fingerprint(*parts))

@@ -38,5 +38,5 @@ def _currency(lake: Lake) -> str:
     """The reporting currency: the setting, else the currency with most orders, USD before any order."""
     if lake.settings.reporting_currency:
         return lake.settings.reporting_currency
-    rows = fetch(reporting_currency(lake.tables.read("gold.fact_orders")))
+    rows = fetch(reporting_currency(lake.tables.read("gold.fact_orders").where("currency IS NOT NULL")))
     return str(rows[0]["currency"]) if rows else "USD"

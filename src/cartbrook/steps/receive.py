@@ -13,7 +13,7 @@ from cartbrook.errors import DeclaredDiffers, FileRefused, TriggerRefused
 from cartbrook.lake import intake
 from cartbrook.lake.csv_scan import Limits, scan_file
 from cartbrook.lake.lake import Lake
-from cartbrook.lake.ledger import utc_now
+from cartbrook.lake.ledger import minutes_since, utc_now
 from cartbrook.types import Batch, BatchRow, Outcome, Publication, SourceFile
 
 WAITING = ("received", "held")
@@ -53,7 +53,7 @@ def resume(lake: Lake, batch_id: str, revision: int, folder: Path) -> Batch | Ou
         lake.ledger.save([_row(batch, "running")])
         return batch
     trigger = parse_trigger((folder / intake.TRIGGER_NAME).read_bytes(), intake.TRIGGER_NAME)
-    return _examine(lake, trigger, revision, folder, rows)
+    return _examine(lake, trigger, revision, folder, rows, attempt=2)  # what it wrote to bronze is not known
 
 
 def hold(lake: Lake, row: BatchRow, error: DeclaredDiffers) -> Outcome:
@@ -91,16 +91,18 @@ def _take(
             hint="Give corrected files a new trigger_id, or say `supersede: true` in the trigger.",
         )
     if found.missing:
-        return _wait(lake, path, trigger, rows, f"waits for {', '.join(found.missing[:5])}", "missing_file")
+        return _wait(lake, trigger, rows, f"waits for {', '.join(found.missing[:5])}", "missing_file")
     if growing := intake.still_growing(lake.places, trigger, found, float(lake.settings.stable_seconds)):
-        return _wait(lake, path, trigger, rows, f"{', '.join(growing[:5])} still grows", "growing_file")
+        return _wait(lake, trigger, rows, f"{', '.join(growing[:5])} still grows", "growing_file")
     revision = _next_revision(rows)
     folder = lake.places.work_of(trigger.trigger_id, revision)
     intake.claim(lake.places, path, trigger, found, folder)
     return _examine(lake, trigger, revision, folder, rows)
 
 
-def _examine(lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: list[BatchRow]) -> Batch | Outcome:
+def _examine(
+    lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: list[BatchRow], *, attempt: int = 1
+) -> Batch | Outcome:
     """Scan the claimed files and record the batch as running; a file that cannot be read rejects it."""
     seen = next((row for row in rows if row.revision == revision), None)
     batch = Batch(
@@ -112,7 +114,7 @@ def _examine(lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: li
         trigger.trigger_timestamp,
         trigger.switches,
         lake.rules_hash,
-        attempt=seen.attempt + 1 if seen else 1,
+        attempt=attempt + (seen.attempt if seen else 0),
     )
     try:
         files = tuple(lake.tables.each(lambda file: _look(lake, file, folder), trigger.files))
@@ -168,8 +170,10 @@ def _reason_to_hold(lake: Lake, trigger: Trigger, base: Publication, confirmed: 
     return None
 
 
-def _wait(lake: Lake, path: Path, trigger: Trigger, rows: list[BatchRow], reason: str, code: str) -> Outcome:
-    if intake.age_minutes(path) >= float(lake.settings.file_wait_minutes):
+def _wait(lake: Lake, trigger: Trigger, rows: list[BatchRow], reason: str, code: str) -> Outcome:
+    revision = _next_revision(rows)
+    seen = next((row.started_at for row in rows if row.revision == revision and row.status == "received"), None)
+    if (minutes_since(seen) if seen else 0) >= float(lake.settings.file_wait_minutes):
         raise TriggerRefused(code, f"{trigger.trigger_id}: {reason}, longer than {lake.settings.file_wait_minutes} minutes.")
     _save_waiting(lake, trigger, rows, "received", reason)
     return Outcome(trigger.trigger_id, "waiting", reason)
@@ -180,8 +184,11 @@ def _save_waiting(lake: Lake, trigger: Trigger, rows: list[BatchRow], status: st
     seen = next((row for row in rows if row.revision == revision), None)
     if seen is not None and (seen.status, seen.error) == (status, reason):
         return
+    since = seen.started_at if seen is not None and seen.status == status else utc_now()
     seq = rows[0].batch_seq if rows else lake.ledger.next_seq()
-    lake.ledger.save([BatchRow(trigger.trigger_id, revision, seq, trigger.batch_date.isoformat(), status, error=reason)])
+    lake.ledger.save(
+        [BatchRow(trigger.trigger_id, revision, seq, trigger.batch_date.isoformat(), status, started_at=since, error=reason)]
+    )
 
 
 def _next_revision(rows: list[BatchRow]) -> int:
