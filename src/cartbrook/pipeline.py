@@ -135,8 +135,7 @@ def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome]
         told(outcome)
 
     with lake.exclusive():
-        base = deliveries.recover(lake, tell)
-        _require_logic(lake, base)
+        base = _ready(lake, deliveries.recover(lake, tell))
         triggers = deliveries.by_date(intake.waiting_triggers(lake.places))
         delivered_again = {deliveries.named(path) for path in triggers}
         stuck = {(outcome.batch_id, outcome.revision) for outcome in outcomes}
@@ -167,8 +166,7 @@ def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
     if step == "receive":
         return _receive(lake, batch_id)
     with lake.exclusive():
-        base = deliveries.recover(lake)
-        _require_logic(lake, base)
+        base = _ready(lake, deliveries.recover(lake))
         row = next((row for row in reversed(lake.ledger.batches(batch_id)) if row.manifest), None)
         if row is None or row.manifest is None:
             raise BatchNotFound(f"No batch {batch_id} has been received.", hint="`cartbrook batches` lists them.")
@@ -213,8 +211,7 @@ def _gone_on_with(lake: Lake, operation: Operation, step: str) -> Operation:
 
 def _receive(lake: Lake, batch_id: str) -> StepResult:
     with lake.exclusive():
-        base = deliveries.recover(lake)
-        _require_logic(lake, base)
+        base = _ready(lake, deliveries.recover(lake))
         for path in intake.waiting_triggers(lake.places):
             if deliveries.named(path) == batch_id:
                 received = receive.receive(lake, path, base)
@@ -231,8 +228,7 @@ def undo(lake: Lake, batch_id: str) -> Outcome:
         BatchNotFound: The batch is not live.
     """
     with lake.exclusive():
-        base = deliveries.recover(lake)
-        _require_logic(lake, base)
+        base = _ready(lake, deliveries.recover(lake))
         live = base.live_of(batch_id)
         if live is None:
             raise BatchNotFound(
@@ -261,7 +257,7 @@ def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
                 batch = dataclasses.replace(runner.live_batch(lake, live.batch_id, live.revision), rules_hash=lake.rules_hash)
                 again = dataclasses.replace(runner.operation(lake, "batch", base, batch), cause="rebuild", token=operation.token)
                 steps[f"validate {live.batch_id}"] = partial(_validate_again, again)
-        runner.carry(lake, operation, {**steps, **REBUILD})
+        runner.carry(lake, operation, {"evolve": _evolve, **steps, **REBUILD})
         rows = f"{len(base.live)} batches"
         return Outcome("rebuild", "rebuilt", f"gold rebuilt from {rows}", seconds=time.perf_counter() - started)
 
@@ -272,7 +268,28 @@ def _validate_again(again: Operation, lake: Lake, _rebuild: Operation) -> StepRe
 
 def prove(lake: Lake) -> list[audit.Finding]:
     """Run `audit` over the published tables."""
-    return audit.audit(lake, lake.ledger.newest())
+    newest = lake.ledger.newest()
+    _require_logic(lake, newest)
+    return audit.audit(lake, newest)
+
+
+def _ready(lake: Lake, base: Publication) -> Publication:
+    """The publication to build on; an empty lake takes on changed contracts by itself.
+
+    Raises:
+        LogicChanged: Gold was made under another logic.
+    """
+    _require_logic(lake, base)
+    if base.logic_hash == lake.logic_hash:
+        return base
+    runner.carry(lake, runner.operation(lake, "rebuild", base, None), {"evolve": _evolve, "publish": publish.run})
+    return lake.ledger.newest()
+
+
+def _evolve(lake: Lake, _operation: Operation) -> StepResult:
+    """Add the columns that contracts have gained; the first step of a rebuild."""
+    lake.evolve()
+    return StepResult()
 
 
 def _require_logic(lake: Lake, base: Publication) -> None:

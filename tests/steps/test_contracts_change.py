@@ -7,6 +7,7 @@ import dataclasses
 import json
 from decimal import Decimal
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from deltalake import DeltaTable
@@ -14,6 +15,9 @@ from deltalake import DeltaTable
 from cartbrook.config import Settings
 from cartbrook.contracts.load import load_contracts, parse_contract
 from cartbrook.errors import ContractError
+
+if TYPE_CHECKING:
+    from cartbrook.lake.lake import Lake
 
 QUICK = Settings(stable_seconds=Decimal(0), parallel=2)
 BUILT_IN = load_contracts()
@@ -26,12 +30,6 @@ def text_of(domain: str) -> str:
     import cartbrook.contracts.load as module
 
     return (module._BUILT_IN / f"{domain}.odcs.yaml").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def session(engine):
-    """The engine's session; named here so that it lives as long as the module."""
-    return engine.session
 
 
 @pytest.fixture
@@ -201,4 +199,5 @@ def test_the_reporting_currency_is_never_none(session, lake_dir, currencies, due
     if currencies:
         values = {field.name: [None] * len(currencies) for field in schema.fields}
         tables.record(name, {**values, "order_id": [str(n) for n in range(len(currencies))], "currency": currencies})
-    assert _currency(SimpleNamespace(tables=tables, settings=Settings())) == due
+    lake = cast("Lake", SimpleNamespace(tables=tables, settings=Settings()))
+    assert _currency(lake) == due

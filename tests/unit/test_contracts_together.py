@@ -87,8 +87,10 @@ def test_a_relationship_to_a_part_of_a_key_is_told(tmp_path):
         ("{properties: [customer_id]}", "{properties: [customer_id, email]}"),
     )
     assert load_problems(tmp_path) == [
-        "built-in orders.odcs.yaml:97 schema.orders.customer_id: customer_id is named, but the key of customers is customer_id, "
-        "email. Hint: to: [customers.customer_id, customers.email], with as many columns in `from`"
+        (
+            "built-in orders.odcs.yaml:97 schema.orders.customer_id: customer_id is named, but the key of customers is "
+            "customer_id, email. Hint: to: [customers.customer_id, customers.email], with as many columns in `from`"
+        )
     ]
 
 

@@ -134,7 +134,8 @@ def _examine(
 
 def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
     contract = lake.contracts[file.domain]
-    scan = scan_file(folder / file.name, encoding=contract.encoding, limits=limits(lake), name=file.name)
+    encoding = file.encoding or contract.encoding
+    scan = scan_file(folder / file.name, encoding=encoding, limits=limits(lake), name=file.name)
     missing = [name for name in contract.names if name not in scan.header]
     if missing:
         raise FileRefused(
@@ -156,7 +157,7 @@ def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
         rows=scan.rows,
         blank_lines=scan.blank_lines,
         extra_columns=tuple(name for name in scan.header if not contract.has(name)),
-        encoding=contract.encoding,
+        encoding=encoding,
         control_total=None if file.control_total is None else str(file.control_total),
     )
 
