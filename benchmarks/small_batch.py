@@ -3,7 +3,7 @@
     python benchmarks/small_batch.py [--data FOLDER] [--floor "python floor.py"] [--rounds N] [--json FILE]
 
 Warm: batches of about 20 orders through one open lake, each from claim to archive; the median of all but the first. Cold: the
-command `cartbrook run` of one batch in a new process. The floor is `benchmarks/floor.py`, or the command given with --floor, which
+command `cartbrook run` of one batch in a new process. The floor is `benchmarks/floor.py`, or the command given with --floor; it
 must end with a line of JSON that has `later` and `process`. Rounds alternate with the floor, so both meet the same noise.
 """
 

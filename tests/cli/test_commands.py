@@ -201,7 +201,8 @@ def test_unexpected_errors_have_no_traceback(cartbrook, shop, monkeypatch):
     monkeypatch.setattr("cartbrook.pipeline.open_lake", fails)
     ended = cartbrook("status", "-w", shop)
     assert ended.code == 1
-    assert ended.err.splitlines()[0] == "Error: RuntimeError: boom"
+    assert ended.err.splitlines()[0] == "Error: RuntimeError (run with --debug for the traceback)"
+    assert "boom" not in ended.err  # an engine's message may quote a record
     assert "--debug" in ended.err
     assert "Traceback" in cartbrook("--debug", "status", "-w", shop).err
 
