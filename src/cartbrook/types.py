@@ -256,6 +256,7 @@ class Outcome:
     Attributes:
         status: published, unchanged, held, waiting, refused, rejected, failed, undone or rebuilt.
         message: One sentence; without customers' data.
+        warnings: What is remarkable about the files of a published batch: blank lines, unknown columns, no records.
     """
 
     batch_id: str
@@ -265,6 +266,7 @@ class Outcome:
     score: str | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
     seconds: float | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:

@@ -406,3 +406,22 @@ def test_a_control_total_that_differs_is_never_published(shop):
         shop.trigger(f"B{total}", names=(name,), files=[{"name": name, "control_total": total}])
         outcomes = {outcome.batch_id: outcome.status for outcome in pipeline.run(shop.lake)}
         assert outcomes[f"B{total}"] == status
+
+
+def test_what_is_remarkable_of_files_is_told(shop):
+    """Blank lines, unknown columns and a file without records are no reason to refuse a batch, and are not passed over."""
+    from cartbrook import pipeline
+
+    shop.land(FILE, people("C1", header=HEADER + ",shoe_size") + b"\n,,\n", "B1")
+    products = "products_2025_01_15.csv"
+    shop.land(products, (",".join(load_contracts()["products"].names) + "\n").encode(), "B1")
+    shop.trigger(names=(FILE, products))
+    [outcome] = pipeline.run(shop.lake)
+    assert (outcome.status, outcome.warnings) == (
+        "published",
+        (
+            f"{FILE} has 2 blank lines",
+            f"{FILE} has columns the contract does not know: shoe_size",
+            f"{products} holds no records",
+        ),
+    )

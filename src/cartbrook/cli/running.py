@@ -94,7 +94,8 @@ def told_line(outcome: Outcome) -> str:
     parts += [f"{count} {state}" for state, count in outcome.rows.items() if count or state == "accepted"]
     if outcome.seconds is not None:
         parts.append(f"{outcome.seconds:.1f} s")
-    return f"{'' if outcome.status == 'rebuilt' else name}{', '.join(parts)}"
+    warnings = f" (warning: {'; '.join(outcome.warnings)})" if outcome.warnings else ""
+    return f"{'' if outcome.status == 'rebuilt' else name}{', '.join(parts)}{warnings}"
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:
