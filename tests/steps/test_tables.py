@@ -8,7 +8,9 @@ import pytest
 
 from cartbrook.errors import SchemaMismatch
 from cartbrook.frames.schema import struct
-from cartbrook.lake.tables import Difference, Tables, fetch, literal, quoted
+from cartbrook.lake.literals import literal, quoted
+from cartbrook.lake.tables import Difference, Tables
+from cartbrook.lake.values import fetch
 
 SCHEMA = struct("k string, n int, money decimal(18,2), texts array<string>, seq int")
 NAME = "gold.things"

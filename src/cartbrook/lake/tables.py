@@ -7,7 +7,6 @@ set by the writer itself, and literals come from `literal` alone.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
 import re
@@ -18,102 +17,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from deltalake import DeltaTable
 from deltalake import Schema as DeltaSchema
 from pyarrow import parquet
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from cartbrook.errors import SchemaMismatch
+from cartbrook.lake.literals import predicate, quoted
 from cartbrook.lake.session import Session
+from cartbrook.lake.values import STAGING, Staged, fetch, frame_of
 
-STAGING = "_staging"
 INSERT, DELETE = "insert", "delete"
 
 _COMMIT = re.compile(r"[0-9]{20}\.json")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def fetch(frame: DataFrame) -> list[dict[str, Any]]:
-    """The rows of a small frame as Python values.
-
-    Through Arrow: `collect` shifts timestamps by the machine's zone, and cannot convert all texts that Sail returns.
-    """
-    rows: list[dict[str, Any]] = frame.toArrow().to_pylist()
-    return rows
 
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def literal(value: int | str | dt.date) -> str:
-    """An SQL literal of an integer, a date, or a validated id; nothing else ever becomes part of a statement.
-
-    Raises:
-        ValueError: The text is not of the form of an id.
-    """
-    if isinstance(value, bool):
-        raise ValueError("no literal for a boolean")
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, dt.date):
-        return f"DATE '{value.isoformat()}'"
-    if not _ID.fullmatch(value):
-        raise ValueError("this text is no id and must not become a literal")
-    return f"'{value}'"
-
-
-def quoted(name: str) -> str:
-    """A column name as an identifier.
-
-    Raises:
-        ValueError: It is not a plain name.
-    """
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not a column name")
-    return f"`{name}`"
-
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """A frame that was evaluated once.
-
-    Attributes:
-        rows: The number of its rows.
-        files: The files that hold them.
-    """
-
-    rows: int
-    files: tuple[Path, ...]
-    _session: Session
-    _evaluated: DataFrame
-
-    @property
-    def frame(self) -> DataFrame:
-        """The rows, cheap to read however often."""
-        if self.rows == 0:  # Sail then writes no file, so that the schema is lost
-            return self._session.createDataFrame([], self._evaluated.schema)
-        return self._session.read.parquet(f"file://{self.files[0].parent}")
-
-    def fetch(self) -> list[dict[str, Any]]:
-        """The rows as Python values; `fetch` of the frame would have the engine plan it twice."""
-        return [row for file in self.files for row in parquet.read_table(file).to_pylist()]
-
-    def values(self, column: str) -> set[Any]:
-        """The distinct values of a column that has few of them."""
-        return {value for file in self.files for value in parquet.read_table(file, columns=[column])[column].unique().to_pylist()}
-
-    def any_in(self, column: str) -> bool:
-        """True if an array column holds anything."""
-        import pyarrow.compute as pc
-
-        arrays = (parquet.read_table(file, columns=[column])[column] for file in self.files)
-        return any(pc.max(pc.list_value_length(array)).as_py() for array in arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +164,7 @@ class Tables:
         # Sail's replaceWhere fails on tables with an array column. Two commits do: nobody reads between them, since a bronze
         # slice belongs to the batch that is running and all other tables are read at their published versions.
         if held and not self.is_empty(self.read(name, where=where)):
-            self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {_predicate(where)}").collect()
+            self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {predicate(where)}").collect()
         before = self.version(name)
         inside.write.format("delta").mode("append").save(self._location(name))
         self._note(name)
@@ -248,7 +172,7 @@ class Tables:
 
     def delete(self, name: str, where: Mapping[str, int | str]) -> None:
         """Take one slice away; no commit if it is empty."""
-        self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {_predicate(where)}").collect()
+        self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {predicate(where)}").collect()
         self._note(name)
 
     def merge(self, name: str, changes: DataFrame, key: Sequence[str]) -> None:
@@ -336,15 +260,8 @@ class Tables:
         return [future.result() for future in futures]
 
     def rows(self, columns: Mapping[str, Sequence[object]], schema: T.StructType) -> DataFrame:
-        """A small frame of Python values, texts and numbers only.
-
-        Times are given as text and cast by the engine: Python's datetimes would be shifted by the machine's zone.
-        """
-        import pyarrow as pa
-
-        arrays = {field.name: _arrow(columns[field.name], field.dataType) for field in schema.fields}
-        frame = self.session.createDataFrame(pa.table(arrays))
-        return frame.select(*(_cast(field) for field in schema.fields))
+        """A small frame of Python values, see `frame_of`."""
+        return frame_of(self.session, columns, schema)
 
     # inside
 
@@ -397,31 +314,3 @@ class Tables:
 
 def _kinds(schema: T.StructType) -> dict[str, str]:
     return {field.name: field.dataType.simpleString() for field in schema.fields}
-
-
-def _predicate(where: Mapping[str, int | str]) -> str:
-    return " AND ".join(f"{quoted(column)} = {literal(value)}" for column, value in where.items())
-
-
-def _arrow(values: Sequence[object], kind: T.DataType) -> object:
-    import pyarrow as pa
-
-    if isinstance(kind, (T.TimestampType, T.DateType, T.DecimalType)):
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
-    if isinstance(kind, T.IntegerType | T.LongType):
-        return pa.array(values, pa.int64())
-    if isinstance(kind, T.DoubleType):
-        return pa.array(values, pa.float64())
-    if isinstance(kind, T.MapType):
-        return pa.array([sorted(value.items()) for value in values], pa.map_(pa.string(), pa.int64()))  # type: ignore[attr-defined]
-    if isinstance(kind, T.ArrayType) and isinstance(kind.elementType, T.StructType):
-        fields = [
-            pa.field(f.name, pa.int64() if isinstance(f.dataType, T.IntegerType | T.LongType) else pa.string())
-            for f in kind.elementType.fields
-        ]
-        return pa.array(values, pa.list_(pa.struct(fields)))
-    return pa.array(values, pa.string())
-
-
-def _cast(field: T.StructField) -> Column:
-    return F.col(field.name).cast(field.dataType).alias(field.name)

@@ -14,7 +14,7 @@ from cartbrook.contracts.model import DIMENSIONS, FACTS
 from cartbrook.frames import books
 from cartbrook.frames.invariants import broken_versions, misparked, unbound, uncovered
 from cartbrook.lake.lake import Lake
-from cartbrook.lake.tables import fetch
+from cartbrook.lake.values import fetch
 from cartbrook.types import Publication
 
 

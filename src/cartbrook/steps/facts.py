@@ -19,7 +19,7 @@ from cartbrook.frames.parking import movements, parked, raw_texts
 from cartbrook.frames.schema import fact_key
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.results import save_results
-from cartbrook.lake.tables import fetch
+from cartbrook.lake.values import fetch
 from cartbrook.types import Batch, Operation, StepResult
 
 QUARANTINE = "ops.quarantine"

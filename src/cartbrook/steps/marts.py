@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cartbrook.frames.marts import MARTS, Mart, MartContext, reporting_currency
 from cartbrook.lake.lake import Lake
-from cartbrook.lake.tables import fetch
+from cartbrook.lake.values import fetch
 from cartbrook.types import Operation, StepResult
 
 

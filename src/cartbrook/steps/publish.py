@@ -18,7 +18,7 @@ from cartbrook.frames.changes import keys_of, within
 from cartbrook.frames.invariants import broken_versions
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
-from cartbrook.lake.tables import fetch
+from cartbrook.lake.values import fetch
 from cartbrook.types import Batch, BatchRow, Operation, Publication, StepResult
 
 

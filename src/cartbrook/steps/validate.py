@@ -12,7 +12,7 @@ from cartbrook.errors import BatchRejected
 from cartbrook.frames import scoring
 from cartbrook.frames.quality import active_rules, split
 from cartbrook.lake.lake import Lake
-from cartbrook.lake.tables import fetch
+from cartbrook.lake.values import fetch
 from cartbrook.types import Batch, Operation, StepResult
 
 QUARANTINE = "ops.quarantine"

@@ -1,0 +1,94 @@
+"""Between frames and Python: small frames of Python values, the rows of small frames, and frames that are evaluated once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import compute, parquet
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from cartbrook.lake.session import Session
+
+STAGING = "_staging"
+"""The folder beside the tables that staged frames are written to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A frame that was evaluated once.
+
+    Attributes:
+        rows: The number of its rows.
+        files: The files that hold them.
+    """
+
+    rows: int
+    files: tuple[Path, ...]
+    _session: Session
+    _evaluated: DataFrame
+
+    @property
+    def frame(self) -> DataFrame:
+        """The rows, cheap to read however often."""
+        if self.rows == 0:  # Sail then writes no file, so that the schema is lost
+            return self._session.createDataFrame([], self._evaluated.schema)
+        return self._session.read.parquet(f"file://{self.files[0].parent}")
+
+    def fetch(self) -> list[dict[str, Any]]:
+        """The rows as Python values; `fetch` of the frame would have the engine plan it twice."""
+        return [row for file in self.files for row in parquet.read_table(file).to_pylist()]
+
+    def values(self, column: str) -> set[Any]:
+        """The distinct values of a column that has few of them."""
+        return {value for file in self.files for value in parquet.read_table(file, columns=[column])[column].unique().to_pylist()}
+
+    def any_in(self, column: str) -> bool:
+        """True if an array column holds anything."""
+        arrays = (parquet.read_table(file, columns=[column])[column] for file in self.files)
+        return any(compute.max(compute.list_value_length(array)).as_py() for array in arrays)
+
+
+def fetch(frame: DataFrame) -> list[dict[str, Any]]:
+    """The rows of a small frame as Python values.
+
+    Through Arrow: `collect` shifts timestamps by the machine's zone, and cannot convert all texts that Sail returns.
+    """
+    rows: list[dict[str, Any]] = frame.toArrow().to_pylist()
+    return rows
+
+
+def frame_of(session: Session, columns: Mapping[str, Sequence[object]], schema: T.StructType) -> DataFrame:
+    """A small frame of Python values, texts and numbers only.
+
+    Times are given as text and cast by the engine: Python's datetimes would be shifted by the machine's zone.
+    """
+    arrays = {field.name: _arrow(columns[field.name], field.dataType) for field in schema.fields}
+    return session.createDataFrame(pa.table(arrays)).select(*(_cast(field) for field in schema.fields))
+
+
+def _arrow(values: Sequence[object], kind: T.DataType) -> object:
+    if isinstance(kind, (T.TimestampType, T.DateType, T.DecimalType)):
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+    if isinstance(kind, T.IntegerType | T.LongType):
+        return pa.array(values, pa.int64())
+    if isinstance(kind, T.DoubleType):
+        return pa.array(values, pa.float64())
+    if isinstance(kind, T.MapType):
+        return pa.array([sorted(value.items()) for value in values], pa.map_(pa.string(), pa.int64()))  # type: ignore[attr-defined]
+    if isinstance(kind, T.ArrayType) and isinstance(kind.elementType, T.StructType):
+        fields = [
+            pa.field(f.name, pa.int64() if isinstance(f.dataType, T.IntegerType | T.LongType) else pa.string())
+            for f in kind.elementType.fields
+        ]
+        return pa.array(values, pa.list_(pa.struct(fields)))
+    return pa.array(values, pa.string())
+
+
+def _cast(field: T.StructField) -> Column:
+    return F.col(field.name).cast(field.dataType).alias(field.name)
