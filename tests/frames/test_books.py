@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
 import pytest
+from tests.frames.inline import typed
 
 from cartbrook.contracts.load import load_contracts
 
@@ -28,18 +28,6 @@ ASIDE: list[dict[str, Any]] = [
 ]
 # r2 is a copy of r1 and r6 of r5: equal as typed values, so the money of a copy is that of its original
 EQUAL = [{**row, "order_amount": {"r2": "1.00", "r6": "5.00"}.get(row["_record_id"], row["order_amount"])} for row in DELIVERED]
-
-
-def typed(session, schema, rows):
-    """A frame of a schema from inline rows of texts; arrays are lists of texts, what a row does not say is NULL."""
-    kinds = [(field.name, field.dataType.simpleString()) for field in schema.fields]
-    lists = {name for name, kind in kinds if kind.startswith("array")}
-    arrays = {
-        name: pa.array([row.get(name) for row in rows], pa.list_(pa.string()) if name in lists else pa.string())
-        for name, _ in kinds
-    }
-    frame = session.createDataFrame(pa.table(arrays))
-    return frame.selectExpr(*(name if name in lists else f"CAST({name} AS {kind}) AS {name}" for name, kind in kinds))
 
 
 @pytest.fixture

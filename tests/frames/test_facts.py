@@ -8,6 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
+from tests.frames.inline import typed
 
 from cartbrook.contracts.load import load_contracts
 from cartbrook.contracts.model import Column, DeleteMark
@@ -37,18 +38,6 @@ ORDER = {
     "_effective_time": "2025-01-15 00:00:00",
     "_record_hash": "h",
 }
-
-
-def typed(session, schema, rows):
-    """A frame of a schema from inline rows of texts; arrays are lists of texts, what a row does not say is NULL."""
-    kinds = [(field.name, field.dataType.simpleString()) for field in schema.fields]
-    lists = {name for name, kind in kinds if kind.startswith("array")}
-    arrays = {
-        name: pa.array([row.get(name) for row in rows], pa.list_(pa.string()) if name in lists else pa.string())
-        for name, _ in kinds
-    }
-    frame = session.createDataFrame(pa.table(arrays))
-    return frame.selectExpr(*(name if name in lists else f"CAST({name} AS {kind}) AS {name}" for name, kind in kinds))
 
 
 @pytest.fixture
