@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cartbrook import runner
+from cartbrook import runner, scorecard
 from cartbrook.contracts.trigger import parse_trigger
 from cartbrook.errors import BatchRejected, DeclaredDiffers, FileRefused, TriggerRefused
 from cartbrook.lake import intake
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
-from cartbrook.lake.results import save_results
 from cartbrook.runner import Step
 from cartbrook.steps import publish, receive
 from cartbrook.types import Batch, BatchRow, Operation, Outcome, Publication, StepResult, StepRun
@@ -128,7 +127,7 @@ def reject(lake: Lake, operation: Operation, error: BatchRejected) -> Outcome:
 
     def keep_results(lake: Lake, rejection: Operation) -> StepResult:
         assert rejection.batch is not None
-        save_results(lake.tables, rejection.batch, error.results)
+        scorecard.save(lake, rejection.batch, error.results)
         return StepResult(rejection.batch.rows, 0)
 
     runner.carry(lake, rejection, {"reject": keep_results, "publish": publish.run})

@@ -6,7 +6,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract
-from cartbrook.frames.quality import OPEN, PARKED, RELEASED, readable_amount, readable_currency
+from cartbrook.frames.quality import OPEN, PARKED, RELEASED
+from cartbrook.frames.raw import readable_amount, readable_currency
 
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"

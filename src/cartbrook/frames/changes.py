@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cartbrook.frames.quality import any_of
+from cartbrook.frames.rules import any_of
 
 CHANGE = "_change"
 INSERT = "insert"

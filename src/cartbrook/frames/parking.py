@@ -6,7 +6,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract
-from cartbrook.frames.quality import PARKED, RELEASED, raw_record, worst
+from cartbrook.frames.quality import PARKED, RELEASED
+from cartbrook.frames.raw import raw_record
+from cartbrook.frames.rules import worst
 from cartbrook.frames.schema import QUARANTINE, struct
 
 

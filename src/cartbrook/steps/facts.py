@@ -10,17 +10,16 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract, Scope
-from cartbrook.frames import scoring
+from cartbrook import scorecard
+from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract
 from cartbrook.frames.binding import moved_keys
 from cartbrook.frames.changes import changes, come_or_gone, keys_of, within
 from cartbrook.frames.facts import FactSettings, facts, resolve
 from cartbrook.frames.parking import movements, parked, raw_texts
 from cartbrook.frames.schema import fact_key
 from cartbrook.lake.lake import Lake
-from cartbrook.lake.results import save_results
 from cartbrook.lake.values import fetch
-from cartbrook.types import Batch, Operation, StepResult
+from cartbrook.types import Operation, StepResult
 
 QUARANTINE = "ops.quarantine"
 GOLD = {domain: f"gold.{table}" for domain, table in {**DIMENSIONS, **FACTS}.items()}
@@ -53,7 +52,8 @@ def run(lake: Lake, operation: Operation) -> StepResult:
         _park(lake, operation, list(resolved.values()))
     if operation.cause == "batch":
         assert operation.batch is not None
-        _save_results(lake, operation.batch)
+        results = scorecard.results(lake, operation.batch)
+        scorecard.save(lake, operation.batch, [dataclasses.asdict(result) for result in results])
     return StepResult()
 
 
@@ -179,37 +179,3 @@ def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:
         raw = reduce(DataFrame.unionByName, texts).groupBy("quarantine_id").agg(F.first("record").alias("_text"))
         moved = moved.join(raw, "quarantine_id", "left").withColumn("record", F.coalesce("record", "_text")).drop("_text")
     lake.tables.merge(QUARANTINE, moved.withColumn("_change", F.lit("upsert")), ("quarantine_id",))
-
-
-def _save_results(lake: Lake, batch: Batch) -> None:
-    """Count every rule of the delivered domains, cross-table rules on the delivered keys, and write ops.quality_results."""
-    others = [domain for domain in lake.contracts if domain not in batch.domains]
-    held = [*batch.domains, *(domain for domain in others if not lake.tables.is_empty(lake.tables.read(f"silver.{domain}")))]
-    parts = lake.tables.each(lambda domain: _results(lake, batch, domain, held), batch.domains)
-    results = [result for part in parts for result in part]
-    save_results(lake.tables, batch, [dataclasses.asdict(result) for result in results])
-
-
-def _results(lake: Lake, batch: Batch, domain: str, held: list[str]) -> list[scoring.RuleResult]:
-    contract = lake.contracts[domain]
-    silver = lake.tables.read(f"silver.{domain}", where={"_batch_seq": batch.batch_seq})
-    aside = lake.tables.read(QUARANTINE, where={"batch_seq": batch.batch_seq})
-    aside = aside.where((F.col("domain") == domain) & F.col("status").isin("open", "parked"))
-    counts = scoring.batch_counts(silver, aside, contract)
-    rules = contract.rules_of(Scope.LAKE)
-    if rules:
-        counts = counts.unionByName(scoring.lake_counts(_context(lake, silver, contract), rules, contract))
-    return scoring.results(contract, scoring.tallies(lake.tables.stage(counts).fetch()), batch.switches, held)
-
-
-def _context(lake: Lake, silver: DataFrame, contract: Contract) -> DataFrame:
-    """The gold rows of the delivered keys with what cross-table rules look at."""
-    gold = {domain: lake.tables.read(table) for domain, table in GOLD.items()}
-    rows = within(gold[contract.domain], keys_of(silver, key=contract.key), contract.key)
-    if contract.domain == "orders":
-        return scoring.order_context(rows, gold["customers"], gold["products"], gold["shipping"])
-    if contract.domain == "products":
-        return scoring.product_context(rows.where("is_current"), gold["inventory"])
-    if contract.domain == "customers":
-        return scoring.customer_context(rows.where("is_current"), gold["orders"])
-    return rows

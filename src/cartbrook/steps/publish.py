@@ -11,14 +11,14 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook import scorecard
 from cartbrook.contracts.model import DIMENSIONS
 from cartbrook.errors import BooksDoNotBalance, DeclaredDiffers
-from cartbrook.frames import books, scoring
+from cartbrook.frames import books
 from cartbrook.frames.changes import keys_of, within
 from cartbrook.frames.invariants import broken_versions
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
-from cartbrook.lake.values import fetch
 from cartbrook.types import Batch, BatchRow, Operation, Publication, StepResult
 
 
@@ -177,8 +177,5 @@ def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:
 
 
 def _score(lake: Lake, batch: Batch) -> str | None:
-    rows = lake.tables.read("ops.quality_results", where={"batch_seq": batch.batch_seq, "revision": batch.revision})
-    names = [field.name for field in dataclasses.fields(scoring.RuleResult)]
-    results = [scoring.RuleResult(**row) for row in fetch(rows.select(*names))]
-    score = scoring.score(results)
+    score = scorecard.score(lake, batch)
     return None if score is None else str(score)

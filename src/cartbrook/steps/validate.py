@@ -7,12 +7,13 @@ from functools import reduce
 
 from pyspark.sql import DataFrame
 
-from cartbrook.contracts.model import Action, Contract, Scope
+from cartbrook import scorecard
+from cartbrook.contracts.model import Action
 from cartbrook.errors import BatchRejected
 from cartbrook.frames import scoring
-from cartbrook.frames.quality import active_rules, split
+from cartbrook.frames.quality import split
+from cartbrook.frames.rules import active_rules
 from cartbrook.lake.lake import Lake
-from cartbrook.lake.values import fetch
 from cartbrook.types import Batch, Operation, StepResult
 
 QUARANTINE = "ops.quarantine"
@@ -65,7 +66,7 @@ def _gate(lake: Lake, batch: Batch) -> None:
     ]
     if not rejecting and lake.settings.score_gate is None:
         return
-    results = [result for contract in contracts for result in _results(lake, batch, contract)]
+    results = scorecard.local_results(lake, batch)
     broken = [
         f"{contract.domain}.{rule.name}"
         for contract, rule in rejecting
@@ -78,11 +79,3 @@ def _gate(lake: Lake, batch: Batch) -> None:
     reason = f"broke {', '.join(broken[:5])}" if broken else f"its score {score} is below the gate {gate}"
     rows = [dataclasses.asdict(result) for result in results]
     raise BatchRejected(f"{batch.batch_id}: rejected, {reason}.", rows, hint=f"See `cartbrook show {batch.batch_id}`.")
-
-
-def _results(lake: Lake, batch: Batch, contract: Contract) -> list[scoring.RuleResult]:
-    silver = lake.tables.read(f"silver.{contract.domain}", where={"_batch_seq": batch.batch_seq})
-    aside = lake.tables.read(QUARANTINE, where={"batch_seq": batch.batch_seq}).where(f"domain = '{contract.domain}'")
-    counted = fetch(scoring.batch_counts(silver, aside, contract))
-    local = dataclasses.replace(contract, rules=contract.rules_of(Scope.RECORD, Scope.BATCH))
-    return scoring.results(local, scoring.tallies(counted), batch.switches, batch.domains)

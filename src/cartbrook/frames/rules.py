@@ -1,0 +1,92 @@
+"""Rules as columns: what breaks one, what is said of it, and which apply to a batch.
+
+A rule that evaluates to NULL passes; nullability is a rule of its own; where a cast failed, rules on that column are unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from cartbrook.contracts.model import Action, Contract, Rule, Severity
+from cartbrook.frames.casting import UNKNOWN
+
+
+def active_rules(contract: Contract, switches: Mapping[str, bool]) -> tuple[Rule, ...]:
+    """The rules that a batch does not switch off; only keep-rules can be."""
+    return tuple(rule for rule in contract.rules if not switched_off(rule, switches))
+
+
+def switched_off(rule: Rule, switches: Mapping[str, bool]) -> bool:
+    """True if the batch's `data_quality_checks` switch this rule off."""
+    return rule.action is Action.KEEP and rule.switch is not None and switches.get(rule.switch) is False
+
+
+def any_of(conditions: Sequence[Column]) -> Column:
+    """True where one of the conditions is; halved again and again, as engines refuse deeply nested expressions."""
+    if len(conditions) > 1:
+        half = len(conditions) // 2
+        return any_of(conditions[:half]) | any_of(conditions[half:])
+    return conditions[0] if conditions else F.lit(False)
+
+
+def worst(names: Column, contract: Contract) -> Column:
+    """The worst severity among an array of rule names."""
+    result = F.lit(None).cast("string")
+    for severity in reversed(Severity):
+        of_it = [F.lit(rule.name) for rule in contract.rules if rule.severity is severity]
+        if of_it:
+            result = F.when(F.arrays_overlap(names, F.array(*of_it)), F.lit(severity.value)).otherwise(result)
+    return result
+
+
+def breaks(rule: Rule, contract: Contract) -> Column:
+    """True where a record breaks the rule. A line with a structural defect breaks that rule and no other."""
+    if rule.check == "structure":
+        return F.col("_defect").eqNullSafe(rule.name)
+    text = F.col(f"_text_{rule.column}") if rule.column else None
+    if rule.check == "required":
+        assert text is not None
+        empty = text.isNull()
+        needed = rule.column in (*contract.key, *contract.sequence_by[:1])
+        broken = empty if needed else empty & (F.col("_kind") == "upsert")
+    elif rule.check == "type":
+        assert text is not None and rule.column is not None
+        broken = text.isNotNull() & F.col(rule.column).isNull()
+    elif rule.check == "enumeration":
+        assert rule.column is not None
+        broken = F.col(rule.column) == UNKNOWN
+    elif rule.check == "pattern":
+        assert text is not None
+        broken = ~text.rlike(f"^(?:{rule.pattern})$")
+    else:
+        assert rule.expect is not None
+        broken = ~F.expr(rule.expect)
+    return F.col("_defect").isNull() & F.coalesce(broken, F.lit(False))
+
+
+def reason(rule: Rule, contract: Contract) -> Column:
+    """What was wrong, with the offending text: it stays in the quarantine table."""
+    if rule.column is None:
+        return F.lit(rule.description or rule.name)
+    if rule.check == "required":
+        return F.lit(f"{rule.column} is empty")
+    text = F.concat(F.lit(f'{rule.column} "'), F.col(f"_text_{rule.column}"), F.lit('"'))
+    if rule.check == "type":
+        return F.concat(text, F.lit(f" is not of type {contract.column(rule.column).type}"))
+    return F.concat(text, F.lit(f": {rule.description or rule.name}"))
+
+
+def flag(rule: Rule) -> Column:
+    """The rule's name; for an enumeration with the original text, which the typed column has lost."""
+    if rule.check == "enumeration":
+        return F.concat(F.lit(f"{rule.name}:"), F.col(f"_text_{rule.column}"))
+    return F.lit(rule.name)
+
+
+def names_of(columns: list[Column]) -> Column:
+    """An array of the texts that are not NULL."""
+    # An empty array that is cast has another inner type on Sail, and a union of both fails.
+    return F.array_compact(F.array(*(columns or [F.lit(None).cast("string")])))
