@@ -23,6 +23,7 @@ from cartbrook.errors import ConfigError
 
 FILE_NAME = "cartbrook.yaml"
 ENGINES = ("sail", "spark")
+_WEIGHTS = {"CRITICAL": 10, "HIGH": 5, "MEDIUM": 2, "LOW": 1}
 
 
 def _limits(**values: tuple[int, int]) -> dict[str, tuple[int, int]]:
@@ -43,7 +44,10 @@ class Settings:
         category_margin_rates: The same by product category.
         customer_segments: Segment -> (least revenue, least revenue orders), best first.
         performance_categories: Product category of performance -> (least revenue, least revenue orders), best first.
+        severity_weights: What a broken rule costs in a score, by severity; those not named keep their weight.
         score_gate: A batch scoring below is rejected; None switches the gate off.
+        score_warning: A batch scoring below is published with a warning; None gives none.
+        quarantine_gate: A batch of whose records a larger share (0.2) is quarantined is rejected; None switches the gate off.
         max_days_ahead: A batch_date further past as_of is held until confirmed.
         file_wait_minutes: How long a trigger waits for files that are not there.
         stable_seconds: A file not handed in by `submit` must not have changed for this long.
@@ -65,7 +69,12 @@ class Settings:
     performance_categories: Mapping[str, tuple[int, int]] = field(
         default_factory=lambda: _limits(Star=(5000, 20), High_Performer=(2000, 10), Medium_Performer=(500, 5))
     )
+    severity_weights: Mapping[str, Decimal] = field(
+        default_factory=lambda: {name: Decimal(weight) for name, weight in _WEIGHTS.items()}
+    )
     score_gate: Decimal | None = None
+    score_warning: Decimal | None = None
+    quarantine_gate: Decimal | None = None
     max_days_ahead: int = 400
     file_wait_minutes: Decimal = Decimal(60)
     stable_seconds: Decimal = Decimal(1)
@@ -143,6 +152,8 @@ def _checked(values: Mapping[str, Any], source: str) -> dict[str, Any]:
             raise ConfigError(f"{source}: unknown setting {name!r}.", hint=f"Did you mean {close[0]!r}?" if close else None)
         try:
             result[name] = _convert(str(known[name].type), value)
+            if name == "severity_weights":
+                result[name] = {**Settings().severity_weights, **result[name]}
         except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
             raise ConfigError(f"{source}: setting {name!r} has no usable value.", hint=f"It is {known[name].type}.") from error
     _check_choices(result, source)
@@ -182,3 +193,11 @@ def _check_choices(values: Mapping[str, Any], source: str) -> None:
             raise ConfigError(f"{source}: unknown time zone {values['timezone']!r}.", hint="Such as Europe/Berlin.") from error
     if values.get("parallel", 1) < 1:
         raise ConfigError(f"{source}: setting 'parallel' must be 1 or more.")
+    for name, most in {"score_gate": 100, "score_warning": 100, "quarantine_gate": 1}.items():
+        value = values.get(name)
+        if value is not None and not 0 <= value <= most:
+            raise ConfigError(f"{source}: setting {name!r} is {value}.", hint=f"It is a number from 0 to {most}.")
+    weights = values.get("severity_weights", {})
+    if set(weights) - set(_WEIGHTS) or any(not weight.is_finite() or weight < 0 for weight in weights.values()):
+        hint = f"A number from 0 on for each of {', '.join(_WEIGHTS)}."
+        raise ConfigError(f"{source}: setting 'severity_weights' has no usable value.", hint=hint)

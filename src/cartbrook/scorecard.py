@@ -1,21 +1,25 @@
-"""The quality results of a batch, counted from what validation and facts wrote; for the gate and for ops.quality_results."""
+"""The quality results of a batch, counted from what validation and facts wrote; for the gates and for ops.quality_results."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from functools import reduce
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract, Scope
-from cartbrook.frames import scoring
+from cartbrook.contracts.model import DIMENSIONS, FACTS, LOCAL, Contract, Rule, Scope
+from cartbrook.contracts.tables import table_mark
+from cartbrook.frames import contexts, counting, scoring
 from cartbrook.frames.changes import keys_of, within
+from cartbrook.frames.rules import active_rules
 from cartbrook.lake.lake import Lake
-from cartbrook.lake.values import fetch
-from cartbrook.types import Batch
+from cartbrook.lake.values import fetch, named
+from cartbrook.types import Batch, LiveBatch
 
 QUALITY_RESULTS = "ops.quality_results"
 
@@ -23,22 +27,21 @@ _GOLD = {domain: f"gold.{table}" for domain, table in {**DIMENSIONS, **FACTS}.it
 
 
 def local_results(lake: Lake, batch: Batch) -> list[scoring.RuleResult]:
-    """Results of the rules that look no further than the batch; all that a gate may ask."""
-    results: list[scoring.RuleResult] = []
-    for domain in batch.domains:
-        contract = lake.contracts[domain]
-        local = dataclasses.replace(contract, rules=contract.rules_of(Scope.RECORD, Scope.BATCH))
-        counted = fetch(_batch_counts(lake, batch, contract, ("open",)))
-        results += scoring.results(local, scoring.tallies(counted), batch.switches, batch.domains)
-    return results
+    """Results of the rules that look no further than the batch, which is all that a gate may ask; others are not evaluated."""
+    count = _Count(lake, batch, batch.domains, LOCAL, ())
+    return [result for part in lake.tables.each(count.results, batch.domains) for result in part]
 
 
-def results(lake: Lake, batch: Batch) -> list[scoring.RuleResult]:
-    """Results of every rule of the delivered domains, cross-table rules on the delivered keys; after facts."""
+def results(lake: Lake, batch: Batch, live: Sequence[LiveBatch]) -> list[scoring.RuleResult]:
+    """Results of every rule of the delivered domains, cross-table rules on the delivered keys; after facts.
+
+    Args:
+        live: The live batches, for rules that compare the batch with those before it.
+    """
     others = [domain for domain in lake.contracts if domain not in batch.domains]
     held = [*batch.domains, *(domain for domain in others if not lake.tables.is_empty(lake.tables.read(f"silver.{domain}")))]
-    parts = lake.tables.each(lambda domain: _results(lake, batch, lake.contracts[domain], held), batch.domains)
-    return [result for part in parts for result in part]
+    count = _Count(lake, batch, held, tuple(Scope), live)
+    return [result for part in lake.tables.each(count.results, batch.domains) for result in part]
 
 
 def save(lake: Lake, batch: Batch, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -48,34 +51,121 @@ def save(lake: Lake, batch: Batch, rows: Sequence[Mapping[str, Any]]) -> None:
         rows: The columns of ops.quality_results but those that name the batch.
     """
     schema = lake.tables.schema(QUALITY_RESULTS)
-    named = {"batch_seq": batch.batch_seq, "batch_id": batch.batch_id, "revision": batch.revision}
-    complete = [{**named, **row} for row in rows]
+    naming = {"batch_seq": batch.batch_seq, "batch_id": batch.batch_id, "revision": batch.revision}
+    complete = [{**naming, **row} for row in rows]
     columns = {name: [row[name] for row in complete] for name in schema.names}
     where = {"batch_seq": batch.batch_seq, "revision": batch.revision}
     lake.tables.replace(QUALITY_RESULTS, lake.tables.rows(columns, schema), where)
 
 
-def score(lake: Lake, batch: Batch) -> Decimal | None:
-    """The score of a batch by its rows of ops.quality_results."""
+def saved(lake: Lake, batch: Batch) -> list[scoring.RuleResult]:
+    """The rows of ops.quality_results of a batch."""
     rows = lake.tables.read(QUALITY_RESULTS, where={"batch_seq": batch.batch_seq, "revision": batch.revision})
     names = [field.name for field in dataclasses.fields(scoring.RuleResult)]
-    return scoring.score(scoring.RuleResult(**row) for row in fetch(rows.select(*names)))
+    found = fetch(rows.select(*names))
+    return [scoring.RuleResult(**{**row, "amounts_at_risk": dict(row["amounts_at_risk"] or ())}) for row in found]
 
 
-def _results(lake: Lake, batch: Batch, contract: Contract, held: Sequence[str]) -> list[scoring.RuleResult]:
-    counts = _batch_counts(lake, batch, contract, ("open", "parked"))
-    rules = contract.rules_of(Scope.LAKE)
-    if rules:
-        silver = lake.tables.read(f"silver.{contract.domain}", where={"_batch_seq": batch.batch_seq})
-        counts = counts.unionByName(scoring.lake_counts(_context(lake, silver, contract), rules, contract))
-    return scoring.results(contract, scoring.tallies(lake.tables.stage(counts).fetch()), batch.switches, held)
+def score(lake: Lake, rows: Sequence[scoring.RuleResult]) -> str | None:
+    """The score of some results as it is recorded."""
+    found = scoring.score(rows, lake.settings.severity_weights)
+    return None if found is None else str(found)
 
 
-def _batch_counts(lake: Lake, batch: Batch, contract: Contract, statuses: Sequence[str]) -> DataFrame:
-    silver = lake.tables.read(f"silver.{contract.domain}", where={"_batch_seq": batch.batch_seq})
-    aside = lake.tables.read("ops.quarantine", where={"batch_seq": batch.batch_seq})
-    aside = aside.where((F.col("domain") == contract.domain) & F.col("status").isin(*statuses))
-    return scoring.batch_counts(silver, aside, contract)
+def warnings(lake: Lake, rows: Sequence[scoring.RuleResult]) -> list[str]:
+    """What must be told of a batch that is published all the same: keep-rules past their thresholds, a low score."""
+    told = [
+        f"{row.domain}.{row.rule} failed: {_measured(row)}, must be {row.expected}"
+        for row in rows
+        if row.status == "fail" and row.action == "keep"
+    ]
+    found, limit = scoring.score([row for row in rows if row.local], lake.settings.severity_weights), lake.settings.score_warning
+    if limit is not None and found is not None and found < limit:
+        told.append(f"its score {found} is below score_warning {limit}")
+    return told
+
+
+def _measured(row: scoring.RuleResult) -> str:
+    return "nothing measured" if row.measured is None else f"{row.measured.normalize():f}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Count:
+    """One count of a batch.
+
+    Attributes:
+        held: Domains of which the lake holds records.
+        scopes: The scopes of the rules that are counted.
+        live: The live batches.
+    """
+
+    lake: Lake
+    batch: Batch
+    held: Collection[str]
+    scopes: Collection[Scope]
+    live: Sequence[LiveBatch]
+
+    def results(self, domain: str) -> list[scoring.RuleResult]:
+        """The results of one domain, counted in one plan."""
+        contract, tables = self.lake.contracts[domain], self.lake.tables
+        rules = [rule for rule in active_rules(contract, self.batch.switches) if rule.scope in self.scopes]
+        trails = self._trails(contract, [rule for rule in rules if rule.check == "trailing"])
+        aside = tables.read("ops.quarantine", where={"batch_seq": self.batch.batch_seq})
+        aside = aside.where((F.col("domain") == domain) & F.col("status").isin("open", "parked"))
+        silver = self._silver(domain)
+        parts = [counting.batch_counts(silver, aside, contract, rules)]
+        conditions = [rule for rule in rules if rule.scope is Scope.LAKE and rule.check == "expect"]
+        if conditions:
+            parts.append(counting.lake_counts(_context(self.lake, silver, contract), conditions, contract))
+        if trails:
+            seqs = sorted({seq for trail in trails.values() for seq in trail})
+            slices = tables.read(f"silver.{domain}", where={"_batch_seq": seqs})
+            parts.append(counting.trailing_counts(slices, [rule for rule in rules if rule.name in trails], self.batch.batch_seq))
+        with ExitStack() as stack:
+            queries = [rule for rule in rules if rule.check == "sql" and set(self.held).issuperset(rule.needs)]
+            parts += [counting.answer(rule, self._answer(stack, rule, contract, silver)) for rule in queries]
+            counted = tables.stage(reduce(DataFrame.unionByName, parts)).fetch()
+        tallies = scoring.tallies(counted)
+        return scoring.results(contract, tallies, self.batch.switches, self.held, self.scopes, trails)
+
+    def _silver(self, domain: str) -> DataFrame:
+        return self.lake.tables.read(f"silver.{domain}", where={"_batch_seq": self.batch.batch_seq})
+
+    def _answer(self, stack: ExitStack, rule: Rule, contract: Contract, silver: DataFrame) -> DataFrame:
+        """The one cell that a query gives; its tables have names until the stack is closed."""
+        frames = {"object": contexts.records_for_queries(silver, contract)}
+        for table in rule.tables:
+            read = self.lake.tables.read(table)
+            domain = table.partition(".")[2]
+            frames[table] = (
+                contexts.records_for_queries(read, self.lake.contracts[domain]) if table.startswith("silver.") else read
+            )
+        names = stack.enter_context(named(frames))
+        assert rule.measure is not None
+        text = rule.measure
+        for table, name in names.items():
+            text = text.replace(table_mark(table), f"`{name}`")
+        return self.lake.tables.session.sql(text)
+
+    def _trails(self, contract: Contract, rules: Sequence[Rule]) -> dict[str, list[int]]:
+        """For each trailing rule the batch and those before it that brought the domain, the nearest first."""
+        if not rules:
+            return {}
+        own = (self.batch.batch_date, self.batch.batch_id)
+        before = [entry for entry in self.live if (entry.batch_date, entry.batch_id) < own]
+        before.sort(key=lambda entry: (entry.batch_date, entry.batch_id), reverse=True)
+        revisions = {(entry.batch_seq, entry.revision) for entry in before}
+        manifests = {
+            row.batch_seq: Batch.from_json(row.manifest, Path())
+            for row in self.lake.ledger.batches()
+            if row.manifest and (row.batch_seq, row.revision) in revisions
+        }
+        brought = [
+            entry.batch_seq
+            for entry in before
+            if entry.batch_seq in manifests and contract.domain in manifests[entry.batch_seq].domains
+        ]
+        return {rule.name: [self.batch.batch_seq, *brought[: rule.trailing]] for rule in rules}
 
 
 def _context(lake: Lake, silver: DataFrame, contract: Contract) -> DataFrame:
@@ -83,9 +173,9 @@ def _context(lake: Lake, silver: DataFrame, contract: Contract) -> DataFrame:
     gold = {domain: lake.tables.read(table) for domain, table in _GOLD.items()}
     rows = within(gold[contract.domain], keys_of(silver, key=contract.key), contract.key)
     if contract.domain == "orders":
-        return scoring.order_context(rows, gold["customers"], gold["products"], gold["shipping"])
+        return contexts.order_context(rows, gold["customers"], gold["products"], gold["shipping"])
     if contract.domain == "products":
-        return scoring.product_context(rows.where("is_current"), gold["inventory"])
+        return contexts.product_context(rows.where("is_current"), gold["inventory"])
     if contract.domain == "customers":
-        return scoring.customer_context(rows.where("is_current"), gold["orders"])
+        return contexts.customer_context(rows.where("is_current"), gold["orders"])
     return rows

@@ -36,6 +36,18 @@ class SourceFile:
     encoding: str = "utf-8"
     control_total: str | None = None
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is remarkable about the file, and no reason not to publish it."""
+        found: list[str] = []
+        if self.rows == 0:
+            found.append(f"{self.name} holds no records")
+        if self.blank_lines:
+            found.append(f"{self.name} has {self.blank_lines} blank line{'s' if self.blank_lines > 1 else ''}")
+        if self.extra_columns:
+            found.append(f"{self.name} has columns the contract does not know: {', '.join(self.extra_columns[:5])}")
+        return tuple(found)
+
 
 @dataclass(frozen=True, slots=True)
 class LiveBatch:
@@ -154,6 +166,7 @@ class BatchRow:
         status: received, held, running, published, rejected, failed, superseded or undone.
         content_hash: What its trigger says: batch_date and (domain, file name, sha256) of the files.
         manifest: `Batch.to_json`, so that a batch can be run again from the ledger alone.
+        warnings: What is remarkable about a published batch: its files, keep-rules that failed, its score.
     """
 
     batch_id: str
@@ -175,6 +188,7 @@ class BatchRow:
     content_hash: str | None = None
     rules_hash: str | None = None
     manifest: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +270,7 @@ class Outcome:
     Attributes:
         status: published, unchanged, held, waiting, refused, rejected, failed, undone or rebuilt.
         message: One sentence; without customers' data.
-        warnings: What is remarkable about the files of a published batch: blank lines, unknown columns, no records.
+        warnings: What is remarkable about a published batch: its files, keep-rules that failed, its score.
     """
 
     batch_id: str

@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 from cartbrook.contracts.document import Document
 from cartbrook.contracts.expressions import CONTEXT, check_names, foreign_columns
-from cartbrook.contracts.model import DIMENSIONS, Contract, Reference
+from cartbrook.contracts.measures import compile_foreign, compile_own
+from cartbrook.contracts.model import DIMENSIONS, Contract, Reference, Rule
 from cartbrook.contracts.yaml_marks import Spot, quoted, suggestion
 
 MONEY = "decimal(12,2)"
@@ -84,6 +85,7 @@ def check_contract(document: Document) -> None:
     _check_needed(document, contract)
     _check_settings(document, contract)
     _check_rules(document, contract)
+    compile_own(document)
 
 
 def check_together(documents: Mapping[str, Document]) -> None:
@@ -99,11 +101,13 @@ def check_together(documents: Mapping[str, Document]) -> None:
             for own, other in zip(reference.columns, reference.parent_columns, strict=True):
                 _compare(spot, document, own, documents[reference.parent], other)
             _require_whole_key(spot, reference, documents[reference.parent].contract)
-        for expression, spot in document.rules.expectations.values():
-            for domain, column in foreign_columns(expression, document.rules.domain):
+        for condition in document.rules.conditions:
+            for domain, column in foreign_columns(condition.expression, document.rules.domain):
                 parent = documents[domain].contract
                 if parent is not None and not parent.has(column):
-                    spot.problem(f"{domain} has no column {quoted(column)}", suggestion(column, parent.names))
+                    condition.spot.problem(f"{domain} has no column {quoted(column)}", suggestion(column, parent.names))
+        readable = {domain: other.contract for domain, other in documents.items() if other.contract is not None}
+        compile_foreign(document, readable)
 
 
 def _require_whole_key(spot: Spot, reference: Reference, parent: Contract | None) -> None:
@@ -214,15 +218,23 @@ def _check_rules(document: Document, contract: Contract) -> None:
         elif not _RULE_NAME.fullmatch(rule.name) and rule.check not in ("required", "type"):
             places[0].problem(f"rule {quoted(rule.name)}: a name is made of a-z, 0-9 and _")
         seen.add(rule.name)
-        if rule.name in document.rules.expectations:
-            expression, place = document.rules.expectations[rule.name]
-            names = check_names(expression, contract.domain, contract.names, document.rules.contexts[rule.name])
-            for what, hint in (*expression.problems, *names):
-                place.problem(what, hint)
-    for columns, spot in document.rules.keys_claimed:
-        if sorted(columns) != sorted(contract.key):
-            spot.problem("duplicateValues must name the key", f"arguments: {{properties: [{', '.join(contract.key)}]}}")
+        _check_columns(document, contract, rule, places[0])
+    for condition in document.rules.conditions:
+        names = check_names(condition.expression, contract.domain, contract.names, condition.context)
+        for what, hint in (*condition.expression.problems, *names):
+            condition.spot.problem(what, hint)
     _check_references(document, contract)
+
+
+def _check_columns(document: Document, contract: Contract, rule: Rule, place: Spot) -> None:
+    """The columns that a rule names must be there, once, and of a type that it can read."""
+    if len(set(rule.columns)) < len(rule.columns):
+        place.problem(f"rule {quoted(rule.name)} names a column twice")
+    for name in rule.columns:
+        if not contract.has(name):
+            place.problem(f"unknown column {quoted(name)}", suggestion(name, contract.names))
+        elif rule.check == "freshness" and name in document.types and contract.column(name).type not in ("date", "timestamp"):
+            place.problem(f"freshness: column {name} is {contract.column(name).type}, it must be date or timestamp")
 
 
 def _check_references(document: Document, contract: Contract) -> None:

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, field
 
 from cartbrook.contracts.model import DIMENSIONS, Column
-from cartbrook.contracts.rules import RuleReader, custom_properties
+from cartbrook.contracts.rule_reader import RuleReader
+from cartbrook.contracts.rules import custom_properties
 from cartbrook.contracts.yaml_marks import Spot, quoted, suggestion
 
 LOGICAL = {"string": "string", "integer": "integer", "date": "date", "timestamp": "timestamp", "boolean": "boolean"}

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from cartbrook.contracts.columns import Property, finished, read_columns, read_key
 from cartbrook.contracts.model import DOMAINS, Action, Column, Contract, DeleteMark, Reference, Rule, Scope, Severity
+from cartbrook.contracts.rule_reader import RuleReader, settle_key
 from cartbrook.contracts.rules import (
     DIMENSIONS_OF_QUALITY,
-    RuleReader,
     column_rules,
     custom_properties,
     read_action,
@@ -116,7 +116,7 @@ def _read_object(document: Document, spot: Spot, version: str) -> None:
         version=version,
         columns=columns,
         key=key,
-        rules=tuple(_ordered(document, columns, reference_rules)),
+        rules=tuple(_ordered(document, columns, key, reference_rules)),
         references=tuple(references),
         amount=_setting(settings, "amount"),
         currency=currency,
@@ -182,17 +182,21 @@ def _reference_rule(spot: Spot, item: dict[str, Spot], parent: str, column: str)
     )
 
 
-def _ordered(document: Document, columns: tuple[Column, ...], references: list[tuple[Rule, Spot]]) -> list[Rule]:
+def _ordered(
+    document: Document, columns: tuple[Column, ...], key: tuple[str, ...], references: list[tuple[Rule, Spot]]
+) -> list[Rule]:
     """All rules in the order they are reported: the line, each column, the record, the batch, references, the lake."""
     reader, names = document.rules, {column.name for column in columns}
-    placed = [(rule, spot) for rule, spot in reader.placed if reader.unless.get(rule.name) not in names]
+    settled = settle_key(reader, key)
+    placed = [(rule, spot) for rule, spot in settled if reader.unless.get(rule.name) not in names]
     written = [rule for rule, _ in placed]
     rules = structure_rules()
     for column in columns:
         rules += column_rules(column)
         rules += [rule for rule in written if rule.column == column.name and rule.scope is Scope.RECORD]
     rules += [rule for rule in written if rule.column is None and rule.scope is Scope.RECORD]
-    rules += [rule for rule in written if rule.scope is Scope.BATCH] or [unique_rule()]
+    rules += [] if any(rule.check == "unique" for rule in written) else [unique_rule()]
+    rules += [rule for rule in written if rule.scope is Scope.BATCH]
     rules += [rule for rule, _ in references]
     rules += [rule for rule in written if rule.scope is Scope.LAKE]
     for rule, spot in [*placed, *references]:

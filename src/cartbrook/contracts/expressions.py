@@ -1,11 +1,12 @@
 """Conditions of rules: which names an SQL text uses, and whether both engines will read it alike.
 
 Not a parser: the engines are. What is found here is what would otherwise be found in the middle of a batch: unknown names,
-unbalanced brackets, and constructs that differ between engines or from one run to the next.
+unbalanced brackets, and constructs that differ between engines, from one run to the next, or that stop a batch at one odd record.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,10 +62,23 @@ FUNCTIONS = frozenset(
         *("abs", "cast", "try_cast", "coalesce", "nullif", "ifnull", "nvl", "if", "greatest", "least", "round", "floor", "ceil"),
         *("sign", "length", "char_length", "lower", "upper", "trim", "ltrim", "rtrim", "concat", "substring", "substr", "left"),
         *("right", "replace", "startswith", "endswith", "contains", "year", "quarter", "month", "day", "dayofmonth", "dayofweek"),
-        *("hour", "minute", "second", "datediff", "date_add", "date_sub", "add_months", "last_day", "date_trunc", "to_date"),
+        *("hour", "minute", "second", "datediff", "date_add", "date_sub", "add_months", "last_day", "date_trunc"),
     }
 )
 """Functions that give the same on every engine and in every run: no clock, no chance, no aggregate, no window, no Java."""
+
+INSTEAD: Mapping[str, str] = MappingProxyType(
+    {
+        "to_date": "try_cast(… AS date), which gives NULL where there is no date",
+        **dict.fromkeys(("now", "current_date", "current_timestamp", "curdate"), "batch_date, which is the same in every run"),
+    }
+)
+"""What to write in place of functions that many know: they stop a batch at one odd value, or ask the clock."""
+
+_COUNTED = frozenset({"date_add", "date_sub", "add_months", "left", "right", "substring", "substr", "round"})
+"""Functions whose arguments from the second on must be int in Spark, where our integers are bigint."""
+_PLACES = frozenset({"left", "right", "substring", "substr"})
+"""Those of them that count characters: engines differ below zero."""
 
 _TOKEN = re.compile(
     r"""
@@ -92,10 +106,17 @@ class Expression:
     Attributes:
         names: Each column it names, once, in order: ``("price",)`` or ``("product", "price")``.
         problems: What is wrong with it, each with a hint or None.
+        sql: The text as every engine reads it alike.
     """
 
     names: tuple[tuple[str, ...], ...]
     problems: tuple[tuple[str, str | None], ...]
+    sql: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names without a context."""
+        return tuple(name[0] for name in self.names if len(name) == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +144,30 @@ def read(sql: str) -> Expression:
     tokens = _tokens(sql, problems)
     _check_brackets(tokens, problems)
     names = _names(tokens, problems)
+    _check_divisions(tokens, problems)
+    _check_counts(tokens, problems)
     if not tokens and not problems:
         problems.append(("an empty condition", None))
-    return Expression(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(problems)))
+    return Expression(tuple(dict.fromkeys(names)), tuple(dict.fromkeys(problems)), _portable(sql))
+
+
+def quote(text: str) -> str | None:
+    """A text as a literal that engines read alike, or None: Sail takes '' for the end of one text and the start of another."""
+    if "\\" in text or ("'" in text and '"' in text):
+        return None
+    return f'"{text}"' if "'" in text else f"'{text}'"
+
+
+def _portable(sql: str) -> str:
+    """The text with what engines read differently, or what stops a batch at one odd value, written in another way."""
+
+    def rewritten(match: re.Match[str]) -> str:
+        text = match.group()
+        if match.lastgroup == "string":
+            return quote(text[1:-1].replace("''", "'")) or text
+        return "try_cast" if match.lastgroup == "name" and text.lower() == "cast" else text
+
+    return _TOKEN.sub(rewritten, sql).strip()
 
 
 def _tokens(sql: str, problems: list[tuple[str, str | None]]) -> list[_Token]:
@@ -145,6 +187,8 @@ def _tokens(sql: str, problems: list[tuple[str, str | None]]) -> list[_Token]:
             break
         if match.lastgroup == "string" and "\\" in match.group():
             problems.append(("a backslash in a text means different things to different engines", None))
+        elif match.lastgroup == "string" and quote(match.group()[1:-1].replace("''", "'")) is None:
+            problems.append(("a text with both kinds of quotes means different things to different engines", None))
         if match.lastgroup != "blank":
             tokens.append(_Token(match.lastgroup, match.group()))
     return tokens
@@ -176,7 +220,11 @@ def _names(tokens: list[_Token], problems: list[tuple[str, str | None]]) -> list
         elif token.word in _KEYWORDS or (token.word in _TYPE_LITERALS and after.kind == "string"):
             continue
         elif called:
-            hint = suggestion(token.text, FUNCTIONS) or "only functions that are the same on every engine and in every run"
+            hint = (
+                INSTEAD.get(token.word)
+                or suggestion(token.text, FUNCTIONS)
+                or "only functions that are the same on every engine and in every run"
+            )
             problems.append((f"unknown function {quoted(token.text)}", hint))
         else:
             parts = [token.text.strip("`")]
@@ -185,6 +233,33 @@ def _names(tokens: list[_Token], problems: list[tuple[str, str | None]]) -> list
                 at += 2
             names.append(tuple(parts))
     return names
+
+
+def _check_divisions(tokens: list[_Token], problems: list[tuple[str, str | None]]) -> None:
+    """A division by zero raises on every engine, and one record would stop its batch."""
+    for token, divisor in itertools.pairwise([*tokens, _Token("end", "")]):
+        safe = divisor.word == "nullif" or (divisor.kind == "number" and divisor.text.strip("0."))
+        if token.text in ("/", "%") and not safe:
+            problems.append((f"a division ({token.text}) by what may be 0 stops the batch", "nullif(…, 0) behind it"))
+
+
+def _check_counts(tokens: list[_Token], problems: list[tuple[str, str | None]]) -> None:
+    """Numbers of days, months, characters and digits must be plain ones, or of type int."""
+    open_calls: list[tuple[str, bool]] = []  # the functions around a token, and whether it stands behind a comma in them
+    for before, token in itertools.pairwise([_Token("start", ""), *tokens]):
+        if token.text == "(":
+            open_calls.append((before.word, False))
+        elif token.text == ")" and open_calls:
+            open_calls.pop()
+        elif token.text == "," and open_calls:
+            open_calls[-1] = (open_calls[-1][0], True)
+        elif open_calls and open_calls[-1][1] and open_calls[-1][0] in _COUNTED:
+            function = open_calls[-1][0]
+            if token.kind == "name" and token.word not in FUNCTIONS:
+                what = f"{function} by {quoted(token.text)}: Spark takes no bigint there"
+                problems.append((what, "a plain number" if function == "round" else f"cast({clipped(token.text)} AS int)"))
+            elif token.text == "-" and function in _PLACES:
+                problems.append((f"engines differ on {function} with a number below 0", None))
 
 
 def check_names(

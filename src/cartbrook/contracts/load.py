@@ -172,4 +172,6 @@ def _form(column: Column) -> list[Any]:
 
 def _rule(rule: Rule) -> list[Any]:
     place = [rule.name, rule.check, rule.severity.value, rule.action.value, rule.dimension, rule.scope.value]
-    return [*place, rule.column, rule.expect, rule.pattern, rule.switch, list(rule.needs)]
+    limits = [str(bounds) if bounds is not None else None for bounds in rule.limits]
+    narrowed = [list(rule.missing), list(rule.columns), rule.filter, rule.measure, rule.trailing, limits]
+    return [*place, rule.column, rule.expect, rule.pattern, rule.switch, list(rule.needs), narrowed]

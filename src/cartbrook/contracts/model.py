@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cartbrook.contracts.bounds import NO_ROWS, Bounds
+
 DOMAINS = ("customers", "products", "orders", "shipping", "inventory")
 """All domains, parents before children: the order in which references are resolved."""
 
@@ -27,11 +29,6 @@ class Severity(StrEnum):
     MEDIUM = "MEDIUM"
     LOW = "LOW"
 
-    @property
-    def weight(self) -> int:
-        """Weight in the score of a batch: 10, 5, 2, 1."""
-        return {"CRITICAL": 10, "HIGH": 5, "MEDIUM": 2, "LOW": 1}[self.value]
-
 
 class Action(StrEnum):
     """What happens to what broke a rule, apart from what it costs."""
@@ -48,11 +45,18 @@ class Scope(StrEnum):
     RECORD = "record"
     """One record alone (required, type, enumeration, pattern, limits)."""
     BATCH = "batch"
-    """The records of one batch (uniqueness)."""
+    """The records of one batch together (uniqueness, numbers measured over the batch)."""
     REFERENCE = "reference"
     """A parent in another domain; breaking it parks."""
     LAKE = "lake"
-    """The bound facts and dimensions; may only keep."""
+    """Other batches and other tables; may only keep."""
+
+
+LOCAL = (Scope.RECORD, Scope.BATCH)
+"""Scopes that end at the batch: all that a gate may ask, since else the order of arrival would decide what is accepted."""
+
+MEASURES = ("rows", "aggregate", "freshness", "trailing", "sql")
+"""Checks that measure one number for the batch and judge no record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,22 @@ class Rule:
 
     Attributes:
         name: Unique in its domain, e.g. ``order_amount_type``.
-        check: required, type, enumeration, pattern, expect (an SQL condition), unique, reference, or structure (the line).
+        check: What it looks at. The line: structure. One record: required, type, enumeration, pattern, null, missing, expect (an
+            SQL condition). Several records: unique (the key), distinct (other columns), reference. A number: one of MEASURES.
         column: The column it judges, or None for a rule over several.
-        expect: For check ``expect``: the SQL condition a good record fulfils; NULL passes. Scope LAKE may also name the
-            columns of the context (see `load.CONTEXT`), e.g. ``product.price``.
+        expect: For check ``expect``: the SQL condition a good record fulfils, as engines run it; NULL passes. Scope LAKE may also
+            name the columns of the context (see `load.CONTEXT`), e.g. ``product.price``.
         pattern: For check ``pattern``: a regular expression the whole value must match.
+        missing: For check ``missing``: texts that stand for no value, beside the empty field.
+        columns: For ``distinct`` the columns whose values no two records of a batch share; for ``freshness`` the one it reads.
+        filter: An SQL condition; the rule applies to the records that fulfil it, and to no other.
+        reads: The columns that `expect` and `filter` name: where one of them could not be read, the rule is not judged.
+        measure: For MEASURES: SQL. A query for check ``sql``, with each table as ``table_mark`` has it; else an aggregate.
+        tables: For check ``sql``: the tables beside the batch's own records.
+        trailing: For check ``trailing``: with how many batches before it the batch is compared.
+        fails: What the number must be, else the rule fails: for MEASURES the measured one, for others that of the broken records,
+            in rows or in percent of the checked ones. None where the entry says nothing, see `limits`.
+        warns: The same for a warning.
         switch: Name of the trigger's `data_quality_checks` switch that turns it off, or None if it always runs.
         needs: Domains a rule of scope LAKE looks at beside its own; without any record of them it is not evaluated.
     """
@@ -79,9 +94,41 @@ class Rule:
     column: str | None = None
     expect: str | None = None
     pattern: str | None = None
+    missing: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    filter: str | None = None
+    reads: tuple[str, ...] = ()
+    measure: str | None = None
+    tables: tuple[str, ...] = ()
+    trailing: int = 0
+    fails: Bounds | None = None
+    warns: Bounds | None = None
     switch: str | None = None
     needs: tuple[str, ...] = ()
     description: str = ""
+
+    @property
+    def measures(self) -> bool:
+        """True if it measures a number for the batch and judges no record."""
+        return self.check in MEASURES
+
+    @property
+    def limits(self) -> tuple[Bounds | None, Bounds | None]:
+        """What must hold, else the rule fails, and what must hold, else it warns.
+
+        Where its entry says nothing, one broken record is enough: a keep-rule then warns, every other one fails.
+        """
+        if self.action is Action.KEEP and not self.measures:
+            return self.fails, self.warns or (None if self.fails else NO_ROWS)
+        return self.fails or NO_ROWS, self.warns
+
+    @property
+    def sets_aside(self) -> bool:
+        """True if a record that breaks it is quarantined.
+
+        A batch that a rule would reject, and does not since it stays below the rule's threshold, keeps its records.
+        """
+        return self.action is Action.QUARANTINE or self.check == "unique"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ class Spot:
         """Line of the file, counted from 1."""
         return _line(self.node.start_mark)
 
+    @property
+    def is_null(self) -> bool:
+        """True where nothing stands, or null."""
+        return bool(self.node.tag == _NULL)
+
     def problem(self, what: str, hint: str | None = None) -> None:
         """Note that something is wrong here."""
         self.report.add(self.line, self.path, what, hint)

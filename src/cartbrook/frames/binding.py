@@ -8,9 +8,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract
+from cartbrook.contracts.tables import surrogate_key
 from cartbrook.frames import schema
 from cartbrook.frames.history import tracked_fingerprint
-from cartbrook.frames.schema import surrogate_key
 
 # Outside every accepted time (1900 to 2100), so that a version is found for any event.
 _BEFORE = "1800-01-01 00:00:00"

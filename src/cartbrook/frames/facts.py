@@ -10,9 +10,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import DIMENSIONS, Contract, Contracts
+from cartbrook.contracts.tables import attributes, surrogate_key
 from cartbrook.frames.binding import bind
 from cartbrook.frames.order import winners
-from cartbrook.frames.schema import attributes, fact, fact_key, surrogate_key
+from cartbrook.frames.schema import fact, fact_key
 
 REVENUE_STATUSES = ("pending", "confirmed", "processing", "shipped", "delivered", "completed")
 

@@ -6,9 +6,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract
+from cartbrook.contracts.tables import attributes, surrogate_key
 from cartbrook.frames.casting import canonical, fingerprint, iso_timestamp
 from cartbrook.frames.order import winners
-from cartbrook.frames.schema import attributes, surrogate_key
 
 
 def history(records: DataFrame, contract: Contract) -> DataFrame:

@@ -8,11 +8,12 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import DIMENSIONS, Contract, Contracts
+from cartbrook.contracts.tables import surrogate_key
 from cartbrook.frames.facts import resolve
 from cartbrook.frames.history import tracked_fingerprint
 from cartbrook.frames.order import winners
 from cartbrook.frames.quality import PARKED
-from cartbrook.frames.schema import fact_key, surrogate_key
+from cartbrook.frames.schema import fact_key
 
 
 def broken_versions(dimension: DataFrame, contract: Contract) -> DataFrame:

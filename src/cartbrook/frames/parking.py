@@ -36,6 +36,7 @@ def parked(resolved: DataFrame, contract: Contract) -> DataFrame:
         F.lit(PARKED).alias("status"),
         F.lit(None).cast("string").alias("resolved_by"),
         F.when(F.lit(False), F.array(F.lit(""))).alias("copies"),  # NULL: a cast one would not unite with others on Sail
+        F.when(F.lit(False), F.array(F.lit(""))).alias("unchecked"),
     )
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from cartbrook.contracts.model import Action, Contract, Scope
+from cartbrook.contracts.model import Contract, Rule, Scope
 from cartbrook.frames.casting import cast, clean, record_hash
 from cartbrook.frames.order import greatest_first
 from cartbrook.frames.raw import raw_record
-from cartbrook.frames.rules import active_rules, any_of, breaks, flag, names_of, reason, worst
+from cartbrook.frames.rules import active_rules, any_of, flag, judged, known_of_accepted, names_of, reason, worst
 from cartbrook.frames.schema import BRONZE_LINEAGE, QUARANTINE, SILVER_LINEAGE, struct
 from cartbrook.types import Batch
 
@@ -43,32 +45,40 @@ def split(records: DataFrame, contract: Contract, batch: Batch, timezone: str = 
         timezone: Zone of timestamps that carry no ``Z``.
 
     Returns:
-        Accepted records, typed, exact duplicates folded into the least (file, line); rejected records with every rule they broke,
-        the losers of conflicting duplicates among them.
+        Accepted records, typed, exact duplicates folded into the least (file, line); rejected records with every rule they broke
+        and those that could not be judged, the losers of conflicting duplicates among them.
     """
     typed = _typed(records, contract, batch, timezone)
-    rules = [rule for rule in active_rules(contract, batch.switches) if rule.scope is Scope.RECORD]
-    severe = [rule for rule in rules if rule.action is not Action.KEEP]
-    kept = [rule for rule in rules if rule.action is Action.KEEP]
-    broken = [breaks(rule, contract) for rule in severe]
-    sound = ~any_of(broken)
-    flags = names_of([F.when(breaks(rule, contract), flag(rule)) for rule in kept])
+    active = active_rules(contract, batch.switches)
+    rules = [rule for rule in active if rule.scope is Scope.RECORD]
+    distinct = [rule for rule in active if rule.check == "distinct"]
+    sound = ~any_of([judged(rule, contract).broken for rule in rules if rule.sets_aside])
+    kept = [F.when(judged(rule, contract).broken, flag(rule)) for rule in rules if not rule.sets_aside]
 
-    settled = _settle_duplicates(typed.where(sound).withColumn("_flags", flags), contract)
-    accepted = settled.where("_rank = 1").select(*contract.names, *struct(SILVER_LINEAGE).names)
+    settled = _settle_duplicates(typed.where(sound).withColumn("_flags", names_of(kept)), contract)
+    winners = _compared(settled.where("_rank = 1"), distinct, contract)
+    aside = any_of([_shares(rule) for rule in distinct if rule.sets_aside])
+    flags = [F.when(_shares(rule), F.lit(rule.name)) for rule in distinct if not rule.sets_aside]
+    accepted = winners.where(~aside) if any(rule.sets_aside for rule in distinct) else winners
+    if flags:
+        accepted = accepted.withColumn("_flags", F.concat("_flags", names_of(flags)))
 
     conflict = next(rule for rule in contract.rules if rule.check == "unique")
-    lost = settled.where("_rank > 1").withColumns(
-        {"_broken": F.array(F.lit(conflict.name)), "_reason": F.lit(conflict.description or conflict.name)}
-    )
-    names = [F.when(breaks, F.lit(rule.name)) for rule, breaks in zip(severe, broken, strict=True)]
-    reasons = [F.when(breaks, reason(rule, contract)) for rule, breaks in zip(severe, broken, strict=True)]
-    unsound = typed.where(~sound).withColumns({"_broken": names_of(names), "_reason": F.array_join(names_of(reasons), "; ")})
     no_copies = F.when(F.lit(False), F.array(F.lit("")))  # NULL; a cast one would not unite with others on Sail
-    return Split(
-        accepted,
-        _quarantine_rows(lost, contract, F.col("_copies")).unionByName(_quarantine_rows(unsound, contract, no_copies)),
-    )
+    always = F.lit(True)
+    later = {rule.name: always for rule in active if rule.scope is Scope.REFERENCE}
+    on_key, on_others = {conflict.name: always}, {rule.name: always for rule in distinct}
+    lost, unsound = settled.where("_rank > 1"), typed.where(~sound)
+    parts = [
+        _told(lost, contract, active, F.col("_copies"), broken=on_key, unknown={**on_others, **later}),
+        _told(unsound, contract, active, no_copies, unknown={**on_key, **on_others, **later}),
+    ]
+    if any(rule.sets_aside for rule in distinct):
+        shared = {rule.name: _shares(rule) for rule in distinct}
+        alone = {rule.name: F.col(_rank_of(rule)).isNull() for rule in distinct}
+        parts.append(_told(winners.where(aside), contract, active, F.col("_copies"), broken=shared, unknown={**alone, **later}))
+    rejected = reduce(DataFrame.unionByName, parts)
+    return Split(accepted.select(*contract.names, *struct(SILVER_LINEAGE).names), rejected)
 
 
 def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str) -> DataFrame:
@@ -122,6 +132,60 @@ def _others(same: Column, own: Column) -> Column:
     return F.when(F.size(same) > 1, F.sort_array(F.array_remove(same, own)))
 
 
+def _compared(winners: DataFrame, rules: Sequence[Rule], contract: Contract) -> DataFrame:
+    """Sound records, one of each key, with their rank for each rule on other columns: above 1 where a greater one shares them."""
+    columns: dict[str, Column] = {}
+    for rule in rules:
+        known = known_of_accepted(rule, contract)
+        assert known is not None
+        # Records that are not compared stand alone: those without a value would be one huge group.
+        alone = F.when(known, F.lit("")).otherwise(F.col("_record_id"))
+        order = Window.partitionBy(alone, *rule.columns).orderBy(*greatest_first(contract))
+        columns[_rank_of(rule)] = F.when(known, F.row_number().over(order))
+    return winners.withColumns(columns) if columns else winners
+
+
+def _rank_of(rule: Rule) -> str:
+    return f"_rank_{rule.name}"
+
+
+def _shares(rule: Rule) -> Column:
+    """True where a greater record has the same values."""
+    return F.coalesce(F.col(_rank_of(rule)) > 1, F.lit(False))
+
+
+def _told(
+    rejected: DataFrame,
+    contract: Contract,
+    active: Sequence[Rule],
+    copies: Column,
+    *,
+    broken: Mapping[str, Column] | None = None,
+    unknown: Mapping[str, Column] | None = None,
+) -> DataFrame:
+    """Rejected records as rows of ops.quarantine, with every rule they broke and every one that could not be judged.
+
+    Args:
+        active: The rules that the batch does not switch off.
+        broken: Where rules on several records were broken, by rule.
+        unknown: Where such rules, and references, were not judged.
+    """
+    found = {rule.name: judged(rule, contract) for rule in active if rule.scope is Scope.RECORD}
+    breaks = {**(broken or {}), **{name: judgement.broken for name, judgement in found.items()}}
+    untold = {**{name: ~judgement.known for name, judgement in found.items()}, **(unknown or {})}
+    rules = {rule.name: rule for rule in contract.rules}
+    named = rejected.withColumns(
+        {
+            "_broken": names_of([F.when(where, F.lit(name)) for name, where in breaks.items()]),
+            "_unchecked": names_of([F.when(where, F.lit(name)) for name, where in untold.items()]),
+            "_reason": F.array_join(
+                names_of([F.when(where, reason(rules[name], contract)) for name, where in breaks.items()]), "; "
+            ),
+        }
+    )
+    return _quarantine_rows(named, contract, copies)
+
+
 def _quarantine_rows(rejected: DataFrame, contract: Contract, copies: Column) -> DataFrame:
     """Rejected records as rows of ops.quarantine."""
     amount = F.col(contract.amount).cast("decimal(18,2)") if contract.amount else F.lit(None).cast("decimal(18,2)")
@@ -143,4 +207,5 @@ def _quarantine_rows(rejected: DataFrame, contract: Contract, copies: Column) ->
         F.lit(OPEN).alias("status"),
         F.lit(None).cast("string").alias("resolved_by"),
         copies.alias("copies"),
+        F.col("_unchecked").alias("unchecked"),
     ).select(*struct(QUARANTINE).names)

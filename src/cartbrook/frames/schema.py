@@ -7,6 +7,7 @@ import re
 from pyspark.sql import types as T
 
 from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract
+from cartbrook.contracts.tables import FACT_ADDITIONS, FACT_ORIGIN, VALIDITY, attributes, surrogate_key
 
 _SIMPLE: dict[str, T.DataType] = {
     "string": T.StringType(),
@@ -36,23 +37,19 @@ SILVER_LINEAGE = (
 QUARANTINE = (
     "quarantine_id string, batch_seq int, batch_id string, revision int, domain string, source_file string, source_line bigint, "
     "record string, rules array<string>, severity string, reason string, amount decimal(18,2), currency string, status string, "
-    "resolved_by string, copies array<string>"
+    "resolved_by string, copies array<string>, unchecked array<string>"
 )
 
 QUALITY_RESULTS = (
-    "batch_seq int, batch_id string, revision int, domain string, rule string, severity string, dimension string, "
-    "rows_checked bigint, rows_failed bigint, amount_at_risk decimal(18,2), status string"
-)
-
-ORDER_ADDITIONS = (
-    "customer_sk string, product_sk string, category string, is_revenue boolean, season string, day_of_week int, "
-    "is_weekend boolean, time_of_day string, margin decimal(18,4), margin_source string"
+    "batch_seq int, batch_id string, revision int, domain string, rule string, severity string, action string, dimension string, "
+    "scope string, rows_checked bigint, rows_failed bigint, measured decimal(28,6), expected string, "
+    "amount_at_risk decimal(18,2), currency string, amounts_at_risk map<string,decimal(18,2)>, status string"
 )
 
 
 def struct(columns: str) -> T.StructType:
     """A schema from ``name type, name type``; types as in `type_of`."""
-    pairs = [part.strip().split(" ", 1) for part in re.split(r",(?![^(]*\))", columns)]
+    pairs = [part.strip().split(" ", 1) for part in re.split(r",\s", columns)]  # within a type no blank follows a comma
     return T.StructType([T.StructField(name, type_of(kind), True) for name, kind in pairs])
 
 
@@ -60,6 +57,8 @@ def type_of(kind: str) -> T.DataType:
     """The Spark type of a contract's type, or of the few more that our own tables use."""
     if kind.startswith("array<"):
         return T.ArrayType(type_of(kind[6:-1]))
+    if kind.startswith("map<string,"):
+        return T.MapType(T.StringType(), type_of(kind[11:-1]))
     if match := _DECIMAL.fullmatch(kind):
         return T.DecimalType(int(match[1]), int(match[2]))
     return _SIMPLE[kind]
@@ -87,32 +86,19 @@ def silver(contract: Contract) -> T.StructType:
     return T.StructType([*typed_columns(contract).fields, *struct(SILVER_LINEAGE).fields])
 
 
-def attributes(contract: Contract) -> tuple[str, ...]:
-    """Columns that a dimension keeps: all of the contract's but the mark that deletes."""
-    return tuple(name for name in contract.names if contract.delete is None or name != contract.delete.column)
-
-
 def dimension(contract: Contract) -> T.StructType:
     """A version table: attributes, validity, version number and surrogate key."""
     kept = [field for field in typed_columns(contract).fields if field.name in attributes(contract)]
-    validity = struct(
-        "effective_date timestamp, expiry_date timestamp, is_current boolean, version int, "
-        f"{surrogate_key(contract.domain)} string"
-    )
+    validity = struct(f"{VALIDITY}, {surrogate_key(contract.domain)} string")
     return T.StructType([*kept, *validity.fields])
 
 
 def fact(contract: Contract) -> T.StructType:
     """A fact table: the columns of its winning records, what is bound and derived, and the batch and record it came from."""
     kept = [field for field in typed_columns(contract).fields if field.name in attributes(contract)]
-    derived = {"orders": ORDER_ADDITIONS, "inventory": "batch_date date, product_sk string"}.get(contract.domain)
+    derived = FACT_ADDITIONS.get(contract.domain)
     more = struct(derived).fields if derived else []
-    return T.StructType([*kept, *more, *struct("batch_id string, record_id string").fields])
-
-
-def surrogate_key(domain: str) -> str:
-    """Name of a dimension's surrogate key: customer_sk, product_sk."""
-    return f"{DIMENSIONS[domain].removeprefix('dim_')}_sk"
+    return T.StructType([*kept, *more, *struct(FACT_ORIGIN).fields])
 
 
 def fact_key(contract: Contract) -> tuple[str, ...]:

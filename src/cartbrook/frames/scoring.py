@@ -1,204 +1,215 @@
-"""Counting broken rules and scoring a batch: severity scores, action decides."""
+"""From counts to results and scores: severity scores, action decides, thresholds make the status."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-
-from cartbrook.contracts.model import Contract, Rule, Scope, Severity
-from cartbrook.frames.quality import OPEN
+from cartbrook.contracts.bounds import NO_ROWS, PERCENT, Bounds
+from cartbrook.contracts.model import Contract, Rule, Scope
+from cartbrook.frames import counting
 from cartbrook.frames.rules import switched_off
-from cartbrook.frames.schema import surrogate_key
 
-TOTAL = "*"
-"""The pseudo rule under which the number of records of a domain is counted."""
+ENOUGH = 3
+"""Fewer batches do not tell what is usual."""
 
-_COUNTS = ("rule", "checked", "failed", "amount")
-_MONEY = "decimal(28,2)"
+_CENT = Decimal("0.01")
+_MICRO = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How often a rule was applied and broken, and the money in the records that broke it."""
+    """What was counted of a rule.
 
-    checked: int
-    failed: int
-    amount: Decimal
+    Attributes:
+        checked: Records on which it had an outcome.
+        failed: Records that broke it.
+        amounts: The money in these, by currency.
+        measured: What a measuring rule measured; by batch for a trailing one.
+    """
+
+    checked: int = 0
+    failed: int = 0
+    amounts: Mapping[str, Decimal] = field(default_factory=dict)
+    measured: Mapping[int | None, Decimal | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One row of ops.quality_results, beside batch and revision."""
+    """One row of ops.quality_results, beside batch and revision.
+
+    Attributes:
+        measured: The number that the thresholds look at: what was measured, or the broken records, in rows or percent.
+        expected: What it must be.
+        amount_at_risk: Money in the broken records, where they are of one currency, which `currency` names.
+        amounts_at_risk: The same by currency.
+        status: pass, warn, fail, skipped (switched off) or not_evaluated (nothing was checked, or what it looks at is missing).
+    """
 
     domain: str
     rule: str
     severity: str
+    action: str
     dimension: str
+    scope: str
     rows_checked: int
     rows_failed: int
-    amount_at_risk: Decimal
+    measured: Decimal | None
+    expected: str | None
+    amount_at_risk: Decimal | None
+    currency: str | None
+    amounts_at_risk: Mapping[str, Decimal]
     status: str
 
+    @property
+    def evaluated(self) -> bool:
+        """True if it counts in a score."""
+        return self.status not in ("skipped", "not_evaluated")
 
-def batch_counts(silver: DataFrame, quarantine: DataFrame, contract: Contract) -> DataFrame:
-    """Broken rules that look no further than the batch and its references, from what validation wrote.
-
-    Args:
-        silver: The batch's slice of silver.<domain>.
-        quarantine: The batch's open and parked rows of ops.quarantine, of this domain.
-
-    Returns:
-        rule, checked (only for the pseudo rule TOTAL: records, without exact duplicates), failed, amount.
-    """
-    amount = _amount(contract)
-    total = F.array(F.lit(TOTAL))
-    flags = silver.select(F.explode(F.concat("_flags", total)).alias("_flag"), amount.alias("amount")).select(
-        F.substring_index("_flag", ":", 1).alias("rule"), "amount"
-    )
-    # A parked record is in silver, and counted there.
-    names = F.when(F.col("status") == OPEN, F.concat("rules", total)).otherwise(F.col("rules"))
-    rules = quarantine.select(F.explode(names).alias("rule"), F.col("amount").cast(_MONEY).alias("amount"))
-    counted = flags.unionByName(rules).groupBy("rule").agg(F.count(F.lit(1)).alias("_n"), F.sum("amount").alias("_sum"))
-    is_total, none = F.col("rule") == TOTAL, F.lit(0)
-    return counted.select(
-        "rule",
-        F.when(is_total, F.col("_n")).otherwise(none.cast("bigint")).alias("checked"),
-        F.when(is_total, none.cast("bigint")).otherwise(F.col("_n")).alias("failed"),
-        F.when(is_total, none.cast(_MONEY)).otherwise(F.col("_sum").cast(_MONEY)).alias("amount"),
-    )
-
-
-def lake_counts(context: DataFrame, rules: Sequence[Rule], contract: Contract) -> DataFrame:
-    """Broken rules of scope LAKE.
-
-    Args:
-        context: One row per delivered key that is in gold, with the columns its rules name (see `order_context` and the others).
-
-    Returns:
-        rule, checked, failed, amount; a row for each rule.
-    """
-    amount = F.coalesce(_amount(contract), F.lit(0).cast(_MONEY))
-    parts: list[Column] = []
-    for rule in rules:
-        assert rule.expect is not None
-        broken = ~F.coalesce(F.expr(rule.expect), F.lit(True))
-        parts.append(
-            F.struct(
-                F.lit(rule.name).alias("rule"),
-                F.count(F.lit(1)).alias("checked"),
-                F.coalesce(F.sum(broken.cast("bigint")), F.lit(0).cast("bigint")).alias("failed"),
-                F.coalesce(F.sum(F.when(broken, amount)), F.lit(0)).cast(_MONEY).alias("amount"),
-            )
-        )
-    return (
-        context.agg(F.array(*parts).alias("_parts")).select(F.explode("_parts").alias("_part")).select("_part.*").select(*_COUNTS)
-    )
-
-
-def order_context(orders: DataFrame, dim_customer: DataFrame, dim_product: DataFrame, shipping: DataFrame) -> DataFrame:
-    """Facts of delivered orders with `customer` and `product` (the bound versions) and `shipments` (live ones)."""
-    shipments = (
-        shipping.join(orders.select("order_id"), "order_id", "left_semi").groupBy("order_id").agg(F.count(F.lit(1)).alias("_n"))
-    )
-    return (
-        orders.join(_version(dim_customer, "customers"), "customer_sk", "left")
-        .join(_version(dim_product, "products"), "product_sk", "left")
-        .join(shipments, "order_id", "left")
-        .withColumn("shipments", F.coalesce("_n", F.lit(0)))
-    )
-
-
-def product_context(products: DataFrame, inventory: DataFrame) -> DataFrame:
-    """Current versions of delivered products with `inventory`: warehouses and stock_quantity of their newest snapshots."""
-    newest = inventory.join(products.select("product_id"), "product_id", "left_semi")
-    newest = newest.groupBy("product_id", "warehouse_id").agg(F.max_by("stock_quantity", "batch_date").alias("stock"))
-    stock = newest.groupBy("product_id").agg(F.count(F.lit(1)).alias("_n"), F.sum("stock").alias("_stock"))
-    held = F.struct(F.coalesce("_n", F.lit(0)).alias("warehouses"), F.col("_stock").alias("stock_quantity"))
-    return products.join(stock, "product_id", "left").withColumn("inventory", held)
-
-
-def customer_context(customers: DataFrame, orders: DataFrame) -> DataFrame:
-    """Current versions of delivered customers with `orders`: the number of their live orders."""
-    counts = (
-        orders.join(customers.select("customer_id"), "customer_id", "left_semi")
-        .groupBy("customer_id")
-        .agg(F.count(F.lit(1)).alias("_n"))
-    )
-    return customers.join(counts, "customer_id", "left").withColumn("orders", F.coalesce("_n", F.lit(0)))
+    @property
+    def local(self) -> bool:
+        """True if it looks no further than the batch, so that a gate may ask it."""
+        return self.scope in (Scope.RECORD.value, Scope.BATCH.value)
 
 
 def tallies(counted: Iterable[Mapping[str, Any]]) -> dict[str, Tally]:
-    """Collected rows of `batch_counts` and `lake_counts` by rule."""
-    return {row["rule"]: Tally(row["checked"], row["failed"], row["amount"] or Decimal(0)) for row in counted}
+    """Collected rows of `counting`, added up by rule."""
+    found: dict[str, Tally] = {}
+    for row in counted:
+        before = found.get(row["rule"], Tally())
+        amounts = dict(before.amounts)
+        if row["amount"] is not None:
+            amounts[row["currency"]] = amounts.get(row["currency"], Decimal(0)) + row["amount"]
+        measures = row["checked"] is None and row["failed"] is None
+        measured = {**before.measured, row["batch_seq"]: row["measured"]} if measures else before.measured
+        checked, failed = before.checked + (row["checked"] or 0), before.failed + (row["failed"] or 0)
+        found[row["rule"]] = Tally(checked, failed, amounts, measured)
+    return found
 
 
 def results(
-    contract: Contract, tallies: Mapping[str, Tally], switches: Mapping[str, bool], evaluable: Iterable[str]
+    contract: Contract,
+    tallies: Mapping[str, Tally],
+    switches: Mapping[str, bool],
+    evaluable: Iterable[str],
+    scopes: Collection[Scope] = tuple(Scope),
+    trails: Mapping[str, Sequence[int]] | None = None,
 ) -> list[RuleResult]:
     """One result per rule of a contract, zeros included.
 
     Args:
-        tallies: Counts by rule name, TOTAL among them.
+        tallies: Counts by rule name.
         evaluable: Domains of which the lake holds records; a rule that needs another one is not evaluated.
+        scopes: Scopes that were counted; rules of others are not evaluated.
+        trails: By trailing rule the batch, and then those before it that it is compared with.
     """
     present = set(evaluable)
-    return [_result(contract, rule, tallies, switches, present) for rule in contract.rules]
+    rows: list[RuleResult] = []
+    for rule in contract.rules:
+        if switched_off(rule, switches):
+            rows.append(_result(contract, rule, Tally(), None, "skipped"))
+        elif rule.scope not in scopes or not present.issuperset(rule.needs):
+            rows.append(_result(contract, rule, Tally(), None, "not_evaluated"))
+        elif rule.measures:
+            rows.append(_of_measure(contract, rule, tallies.get(rule.name, Tally()), (trails or {}).get(rule.name, ())))
+        else:
+            rows.append(_of_records(contract, rule, tallies))
+    return rows
 
 
-def score(rules: Iterable[RuleResult]) -> Decimal | None:
-    """Score of a batch, 0 to 100: 100 x (1 - sum(w x failed / checked) / sum(w)) over the evaluated rules; None without any.
+def score(rules: Iterable[RuleResult], weights: Mapping[str, Decimal]) -> Decimal | None:
+    """Score of some results, 0 to 100: 100 x (1 - sum(w x failed / checked) / sum(w)) over the evaluated ones; None without any.
 
-    w is 10, 5, 2, 1 from CRITICAL to LOW. Rounded half-up to two digits.
+    Whatever the results are of: a rule group, a domain, a batch. Rounded half-up to two digits.
+
+    Args:
+        weights: w by severity.
     """
-    weights = Decimal(0)
-    lost = Decimal(0)
+    weight, lost = Fraction(0), Fraction(0)
     for rule in rules:
-        if rule.status in ("skipped", "not_evaluated"):
-            continue
-        weight = Severity(rule.severity).weight
-        weights += weight
-        lost += weight * Decimal(rule.rows_failed) / Decimal(rule.rows_checked)
-    if not weights:
+        if rule.evaluated and rule.rows_checked:
+            weight += Fraction(weights[rule.severity])
+            lost += Fraction(weights[rule.severity]) * Fraction(rule.rows_failed, rule.rows_checked)
+    return _decimal(100 * (1 - lost / weight), _CENT) if weight else None
+
+
+def percent_of_mean(measured: Mapping[int | None, Decimal | None], trail: Sequence[int]) -> Fraction | None:
+    """What a batch measures in percent of the mean over the batches before it; None where these are too few or their mean is 0.
+
+    Args:
+        measured: By batch; what has no row brought no record, and is measured as `counting.NO_ROWS`.
+        trail: The batch, and then those to compare it with.
+    """
+    found = [measured.get(batch, measured.get(counting.NO_ROWS)) for batch in trail]
+    values = [Fraction(value) for value in found[1:] if value is not None]
+    mine = found[0] if found else None
+    if len(values) < ENOUGH or not sum(values) or mine is None:
         return None
-    return (100 * (1 - lost / weights)).quantize(Decimal("0.01"), rounding="ROUND_HALF_UP")
+    return 100 * Fraction(mine) * len(values) / sum(values)
 
 
-def _result(
-    contract: Contract, rule: Rule, tallies: Mapping[str, Tally], switches: Mapping[str, bool], present: set[str]
-) -> RuleResult:
-    nothing = Tally(0, 0, Decimal(0))
-    tally = tallies.get(rule.name, nothing)
-    checked = tally.checked if rule.scope is Scope.LAKE else tallies.get(TOTAL, nothing).checked
-    if switched_off(rule, switches):
-        status = "skipped"
-    elif checked == 0 or not present.issuperset(rule.needs):
-        status = "not_evaluated"
-    elif tally.failed == 0:
-        status = "pass"
+def _of_records(contract: Contract, rule: Rule, tallies: Mapping[str, Tally]) -> RuleResult:
+    tally = tallies.get(rule.name, Tally())
+    others = tallies.get(counting.OPEN_RECORDS, Tally()).checked if rule.scope is not Scope.LAKE else 0
+    tally = Tally(tally.checked + others, tally.failed, tally.amounts)
+    if not tally.checked:
+        return _result(contract, rule, Tally(), None, "not_evaluated")
+    fails, warns = rule.limits
+    numbers = {"rows": Fraction(tally.failed), PERCENT: Fraction(100 * tally.failed, tally.checked)}
+    if fails is not None and not fails.hold(numbers[fails.unit]):
+        status = "fail"
+    elif warns is not None and not warns.hold(numbers[warns.unit]):
+        status = "warn"
     else:
-        status = "warn" if rule.action.value == "keep" else "fail"
-    counted = status not in ("skipped", "not_evaluated")
+        status = "pass"
+    return _result(contract, rule, tally, numbers[(fails or warns or NO_ROWS).unit], status)
+
+
+def _of_measure(contract: Contract, rule: Rule, tally: Tally, trail: Sequence[int]) -> RuleResult:
+    value = tally.measured.get(None)
+    number = None if value is None else Fraction(value)
+    if rule.check == "trailing":
+        number = percent_of_mean(tally.measured, trail)
+    if number is None:
+        return _result(contract, rule, Tally(), None, "not_evaluated")
+    fails, warns = rule.limits
+    failed = fails is not None and not fails.hold(number)
+    status = "fail" if failed else "warn" if warns is not None and not warns.hold(number) else "pass"
+    return _result(contract, rule, Tally(1, int(failed)), number, status)
+
+
+def _result(contract: Contract, rule: Rule, tally: Tally, measured: Fraction | None, status: str) -> RuleResult:
+    amounts = dict(sorted(tally.amounts.items()))
+    single = next(iter(amounts.items())) if len(amounts) == 1 else (None, None if amounts else Decimal(0))
     return RuleResult(
         domain=contract.domain,
         rule=rule.name,
         severity=rule.severity.value,
+        action=rule.action.value,
         dimension=rule.dimension,
-        rows_checked=checked if counted else 0,
-        rows_failed=tally.failed if counted else 0,
-        amount_at_risk=tally.amount if counted else Decimal(0),
+        scope=rule.scope.value,
+        rows_checked=tally.checked,
+        rows_failed=tally.failed,
+        measured=None if measured is None else _decimal(measured, _MICRO),
+        expected=_expected(*rule.limits),
+        amount_at_risk=single[1],
+        currency=single[0],
+        amounts_at_risk=amounts,
         status=status,
     )
 
 
-def _amount(contract: Contract) -> Column:
-    return F.col(contract.amount).cast(_MONEY) if contract.amount else F.lit(None).cast(_MONEY)
+def _expected(fails: Bounds | None, warns: Bounds | None) -> str:
+    if fails is not None and warns is not None:
+        return f"{fails} (warns unless {warns})"
+    return str(fails or warns)
 
 
-def _version(dimension: DataFrame, domain: str) -> DataFrame:
-    key = surrogate_key(domain)
-    return dimension.select(key, F.struct(*dimension.columns).alias(key.removesuffix("_sk")))
+def _decimal(number: Fraction, digits: Decimal) -> Decimal:
+    """A fraction rounded half-up."""
+    scale = Fraction(digits)
+    halves = Decimal((number / scale + Fraction(1, 2)).__floor__())
+    return (halves * digits).quantize(digits, ROUND_HALF_UP)

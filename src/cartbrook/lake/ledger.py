@@ -54,6 +54,7 @@ SCHEMAS: Mapping[str, T.StructType] = {
         content_hash=_STRING,
         rules_hash=_STRING,
         manifest=_STRING,
+        warnings=T.ArrayType(_STRING),
     ),
     PUBLICATIONS: _schema(
         publish_seq=_LONG,
@@ -164,9 +165,8 @@ class Ledger:
         table = self._tables.read(BATCHES)
         if batch_id is not None:
             table = table.where(F.lower("batch_id") == batch_id.lower())
-        names = [field.name for field in dataclasses.fields(BatchRow)]
-        rows = fetch(_timeless(table.orderBy("batch_seq", "revision").select(*names), "started_at", "finished_at"))
-        return [BatchRow(**{name: _plain(value) for name, value in row.items()}) for row in rows]
+        rows = fetch(_timeless(table.orderBy("batch_seq", "revision"), "started_at", "finished_at"))
+        return [_batch_row({name: _plain(value) for name, value in row.items()}) for row in rows]
 
     def save(self, rows: Sequence[BatchRow], *, new: bool = False, published: bool = False) -> None:
         """Write rows of ops.batches, each in the place of the one with its (batch_id, revision).
@@ -257,9 +257,14 @@ def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return columns
 
 
+def _batch_row(row: Mapping[str, Any]) -> BatchRow:
+    """A row of ops.batches; columns that a lake made by older code lacks are as in a new row."""
+    return BatchRow(**{**row, "warnings": tuple(row.get("warnings") or ())})
+
+
 def _plain(value: Any) -> Any:
     """Times, dates and decimals as text."""
-    if value is None or isinstance(value, int | str):
+    if value is None or isinstance(value, int | str | list):
         return value
     return value.isoformat() if isinstance(value, dt.date) else str(value)
 
@@ -278,5 +283,5 @@ def _publication(row: Mapping[str, Any]) -> Publication:
         table_versions=dict(row["table_versions"]),
         rules_hash=row["rules_hash"],
         logic_hash=row["logic_hash"],
-        batch_rows=tuple(BatchRow(**entry) for entry in json.loads(row["batch_rows"])),
+        batch_rows=tuple(_batch_row(entry) for entry in json.loads(row["batch_rows"])),
     )

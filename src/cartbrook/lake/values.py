@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,24 @@ def fetch(frame: DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+@contextmanager
+def named(frames: Mapping[str, DataFrame]) -> Iterator[dict[str, str]]:
+    """Give frames names that SQL can use, for as long as the block lasts; whatever is made of them is evaluated inside it.
+
+    Returns:
+        The name in SQL of each. It is never used again: a replaced view would change what was made from it before.
+    """
+    names: dict[str, str] = {}
+    try:
+        for key, frame in frames.items():
+            names[key] = f"cartbrook_{uuid.uuid4().hex}"
+            frame.createOrReplaceTempView(names[key])
+        yield names
+    finally:
+        for key, name in names.items():
+            frames[key].sparkSession.catalog.dropTempView(name)
+
+
 def frame_of(session: Session, columns: Mapping[str, Sequence[object]], schema: T.StructType) -> DataFrame:
     """A small frame of Python values, texts and numbers only.
 
@@ -80,7 +100,11 @@ def _arrow(values: Sequence[object], kind: T.DataType) -> object:
     if isinstance(kind, T.DoubleType):
         return pa.array(values, pa.float64())
     if isinstance(kind, T.MapType):
-        return pa.array([sorted(value.items()) for value in values], pa.map_(pa.string(), pa.int64()))  # type: ignore[attr-defined]
+        inner = kind.valueType
+        of = pa.decimal128(inner.precision, inner.scale) if isinstance(inner, T.DecimalType) else pa.int64()
+        return pa.array([sorted(value.items()) for value in values], pa.map_(pa.string(), of))  # type: ignore[attr-defined]
+    if isinstance(kind, T.ArrayType) and isinstance(kind.elementType, T.StringType):
+        return pa.array([None if value is None else list(value) for value in values], pa.list_(pa.string()))  # type: ignore[call-overload]
     if isinstance(kind, T.ArrayType) and isinstance(kind.elementType, T.StructType):
         fields = [
             pa.field(f.name, pa.int64() if isinstance(f.dataType, T.IntegerType | T.LongType) else pa.string())

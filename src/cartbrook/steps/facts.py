@@ -52,7 +52,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
         _park(lake, operation, list(resolved.values()))
     if operation.cause == "batch":
         assert operation.batch is not None
-        results = scorecard.results(lake, operation.batch)
+        results = scorecard.results(lake, operation.batch, operation.live)
         scorecard.save(lake, operation.batch, [dataclasses.asdict(result) for result in results])
     return StepResult()
 

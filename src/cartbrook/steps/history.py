@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 
 from cartbrook.contracts.model import DIMENSIONS
+from cartbrook.contracts.tables import surrogate_key
 from cartbrook.frames.changes import changes, keys_of, within
 from cartbrook.frames.history import history
-from cartbrook.frames.schema import surrogate_key
 from cartbrook.lake.lake import Lake
 from cartbrook.types import Operation, StepResult
 

@@ -60,6 +60,7 @@ def _published(lake: Lake, operation: Operation, batch: Batch, before: list[Batc
     domains = [domain for domain in DIMENSIONS if _written(lake, operation, f"gold.{DIMENSIONS[domain]}")]
     checks = [partial(_balanced, lake, batch), *(partial(_require_history, lake, batch, domain) for domain in domains)]
     counts, *_ = lake.tables.each(lambda check: check(), checks)
+    results = scorecard.saved(lake, batch)
     now = utc_now()
     started = next((row.started_at for row in before if row.revision == batch.revision), None)
     content = next((row.content_hash for row in before if row.revision == batch.revision), None)
@@ -70,7 +71,7 @@ def _published(lake: Lake, operation: Operation, batch: Batch, before: list[Batc
         batch.batch_date.isoformat(),
         "published",
         attempt=operation.attempt,
-        score=_score(lake, batch),
+        score=scorecard.score(lake, results),
         rows_read=batch.rows,
         rows_accepted=counts[books.ACCEPTED],
         rows_quarantined=counts[books.QUARANTINED],
@@ -82,6 +83,7 @@ def _published(lake: Lake, operation: Operation, batch: Batch, before: list[Batc
         content_hash=content,
         rules_hash=batch.rules_hash,
         manifest=batch.to_json(),
+        warnings=(*(remark for file in batch.files for remark in file.remarks), *scorecard.warnings(lake, results)),
     )
     replaced = [
         dataclasses.replace(old, status="superseded", finished_at=now)
@@ -106,7 +108,7 @@ def _rejected(lake: Lake, operation: Operation, batch: Batch, before: list[Batch
             row,
             status="rejected",
             attempt=operation.attempt,
-            score=_score(lake, batch),
+            score=scorecard.score(lake, [row for row in scorecard.saved(lake, batch) if row.local]),
             rows_rejected=batch.rows,
             finished_at=utc_now(),
             error=operation.reason,
@@ -174,8 +176,3 @@ def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:
     broken = lake.tables.stage(broken_versions(dimension, contract)).fetch()
     _require(batch, [f"{DIMENSIONS[domain]}: {row['rows']} versions {row['problem']}" for row in broken])
     return Counter()
-
-
-def _score(lake: Lake, batch: Batch) -> str | None:
-    score = scorecard.score(lake, batch)
-    return None if score is None else str(score)

@@ -14,6 +14,7 @@ from cartbrook.frames import scoring
 from cartbrook.frames.quality import split
 from cartbrook.frames.rules import active_rules
 from cartbrook.lake.lake import Lake
+from cartbrook.lake.values import Staged
 from cartbrook.types import Batch, Operation, StepResult
 
 QUARANTINE = "ops.quarantine"
@@ -23,7 +24,8 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     """Put the batch's slices of silver and ops.quarantine in the place of those of the revision that was live.
 
     Raises:
-        BatchRejected: A rule whose action is reject_batch was broken, or the score is below the gate. It carries its results.
+        BatchRejected: A rule whose action is reject_batch failed, the score is below its gate, or the share of quarantined
+            records above its own. It carries its results.
     """
     batch = operation.batch
     assert batch is not None
@@ -32,15 +34,15 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     aside = {"batch_seq": batch.batch_seq}
     if rejected:
         held = operation.was_live or operation.stepwise
-        lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside, held=held)
+        lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, [part.frame for part in rejected]), aside, held=held)
     elif operation.was_live:
         lake.tables.delete(QUARANTINE, aside)
     if operation.cause == "batch":
-        _gate(lake, batch)
+        _gate(lake, batch, sum(part.rows for part in rejected))
     return StepResult(rows_in=batch.rows)
 
 
-def _validate(lake: Lake, operation: Operation, batch: Batch, domain: str) -> DataFrame | None:
+def _validate(lake: Lake, operation: Operation, batch: Batch, domain: str) -> Staged | None:
     """Write the silver slice of a domain; returns its rejected records, None where there are none."""
     slice_ = {"_batch_seq": batch.batch_seq}
     if domain not in batch.domains:  # the revision that was live had it
@@ -52,30 +54,30 @@ def _validate(lake: Lake, operation: Operation, batch: Batch, domain: str) -> Da
     if accepted == sum(file.rows for file in batch.files if file.domain == domain):
         return None  # all of them; no record need be looked for among the rejected
     rejected = lake.tables.stage(parts.rejected)
-    return rejected.frame if rejected.rows else None
+    return rejected if rejected.rows else None
 
 
-def _gate(lake: Lake, batch: Batch) -> None:
+def _gate(lake: Lake, batch: Batch, quarantined: int) -> None:
     """Reject the batch if it must be; only rules that look no further than the batch are asked."""
-    contracts = [lake.contracts[domain] for domain in batch.domains]
-    rejecting = [
-        (contract, rule)
-        for contract in contracts
-        for rule in active_rules(contract, batch.switches)
-        if rule.action is Action.REJECT_BATCH
-    ]
-    if not rejecting and lake.settings.score_gate is None:
+    rejecting = any(
+        rule.action is Action.REJECT_BATCH
+        for domain in batch.domains
+        for rule in active_rules(lake.contracts[domain], batch.switches)
+    )
+    gates = lake.settings
+    crowded = gates.quarantine_gate is not None and quarantined > gates.quarantine_gate * batch.rows
+    if not rejecting and gates.score_gate is None and not crowded:
         return
     results = scorecard.local_results(lake, batch)
-    broken = [
-        f"{contract.domain}.{rule.name}"
-        for contract, rule in rejecting
-        if any(r.domain == contract.domain and r.rule == rule.name and r.rows_failed for r in results)
-    ]
-    score = scoring.score(results)
-    gate = lake.settings.score_gate
-    if not broken and (gate is None or score is None or score >= gate):
-        return
-    reason = f"broke {', '.join(broken[:5])}" if broken else f"its score {score} is below the gate {gate}"
-    rows = [dataclasses.asdict(result) for result in results]
-    raise BatchRejected(f"{batch.batch_id}: rejected, {reason}.", rows, hint=f"See `cartbrook show {batch.batch_id}`.")
+    broken = [f"{row.domain}.{row.rule}" for row in results if row.action == Action.REJECT_BATCH and row.status == "fail"]
+    score = scoring.score([row for row in results if row.local], gates.severity_weights)
+    reasons = [f"broke {', '.join(broken[:5])}"] if broken else []
+    if gates.score_gate is not None and score is not None and score < gates.score_gate:
+        reasons.append(f"its score {score} is below the gate {gates.score_gate}")
+    if crowded:
+        share = f"{quarantined:,} of {batch.rows:,} records are quarantined"
+        reasons.append(f"{share}, more than the share {gates.quarantine_gate} of quarantine_gate")
+    if reasons:
+        rows = [dataclasses.asdict(result) for result in results]
+        hint = f"See `cartbrook quality {batch.batch_id}`."
+        raise BatchRejected(f"{batch.batch_id}: rejected, {'; '.join(reasons)}.", rows, hint=hint)
