@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,7 @@ _GOLD = {domain: f"gold.{table}" for domain, table in {**DIMENSIONS, **FACTS}.it
 
 def local_results(lake: Lake, batch: Batch) -> list[scoring.RuleResult]:
     """Results of the rules that look no further than the batch, which is all that a gate may ask; others are not evaluated."""
-    count = _Count(lake, batch, batch.domains, LOCAL, ())
-    return [result for part in lake.tables.each(count.results, batch.domains) for result in part]
+    return _Count(lake, batch, batch.domains, LOCAL, ()).results()
 
 
 def results(lake: Lake, batch: Batch, live: Sequence[LiveBatch]) -> list[scoring.RuleResult]:
@@ -40,8 +39,7 @@ def results(lake: Lake, batch: Batch, live: Sequence[LiveBatch]) -> list[scoring
     """
     others = [domain for domain in lake.contracts if domain not in batch.domains]
     held = [*batch.domains, *(domain for domain in others if not lake.tables.is_empty(lake.tables.read(f"silver.{domain}")))]
-    count = _Count(lake, batch, held, tuple(Scope), live)
-    return [result for part in lake.tables.each(count.results, batch.domains) for result in part]
+    return _Count(lake, batch, held, tuple(Scope), live).results()
 
 
 def save(lake: Lake, batch: Batch, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -105,15 +103,34 @@ class _Count:
     scopes: Collection[Scope]
     live: Sequence[LiveBatch]
 
-    def results(self, domain: str) -> list[scoring.RuleResult]:
-        """The results of one domain, counted in one plan."""
+    def results(self) -> list[scoring.RuleResult]:
+        """The results of all delivered domains."""
+        trails = {domain: self._trails(self.lake.contracts[domain]) for domain in self.batch.domains}
+        jobs: list[Callable[[], list[dict[str, Any]]]] = [self._aside]
+        jobs += [partial(self._domain, domain, trails[domain]) for domain in self.batch.domains]
+        aside, *counted = self.lake.tables.each(lambda job: job(), jobs)
+        found: list[scoring.RuleResult] = []
+        for domain, rows in zip(self.batch.domains, counted, strict=True):
+            contract = self.lake.contracts[domain]
+            own = [row for row in aside if row["domain"] == domain]
+            tallies = counting.tallies([*rows, *own], contract, self._rules(contract))
+            found += scoring.results(contract, tallies, self.batch.switches, self.held, self.scopes, trails[domain])
+        return found
+
+    def _rules(self, contract: Contract) -> list[Rule]:
+        """The rules that are counted."""
+        return [rule for rule in active_rules(contract, self.batch.switches) if rule.scope in self.scopes]
+
+    def _aside(self) -> list[dict[str, Any]]:
+        """The counts of records that were set aside, of all domains at once: of most batches there are none or few."""
+        aside = self.lake.tables.read("ops.quarantine", where={"batch_seq": self.batch.batch_seq})
+        return self.lake.tables.stage(counting.aside_counts(aside.where(F.col("status").isin("open", "parked")))).fetch()
+
+    def _domain(self, domain: str, trails: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
+        """The counts of one domain, in one plan."""
         contract, tables = self.lake.contracts[domain], self.lake.tables
-        rules = [rule for rule in active_rules(contract, self.batch.switches) if rule.scope in self.scopes]
-        trails = self._trails(contract, [rule for rule in rules if rule.check == "trailing"])
-        aside = tables.read("ops.quarantine", where={"batch_seq": self.batch.batch_seq})
-        aside = aside.where((F.col("domain") == domain) & F.col("status").isin("open", "parked"))
-        silver = self._silver(domain)
-        parts = [counting.batch_counts(silver, aside, contract, rules)]
+        rules, silver = self._rules(contract), self._silver(domain)
+        parts = [counting.batch_counts(silver, contract, rules)]
         conditions = [rule for rule in rules if rule.scope is Scope.LAKE and rule.check == "expect"]
         if conditions:
             parts.append(counting.lake_counts(_context(self.lake, silver, contract), conditions, contract))
@@ -124,9 +141,7 @@ class _Count:
         with ExitStack() as stack:
             queries = [rule for rule in rules if rule.check == "sql" and set(self.held).issuperset(rule.needs)]
             parts += [counting.answer(rule, self._answer(stack, rule, contract, silver)) for rule in queries]
-            counted = tables.stage(reduce(DataFrame.unionByName, parts)).fetch()
-        tallies = scoring.tallies(counted)
-        return scoring.results(contract, tallies, self.batch.switches, self.held, self.scopes, trails)
+            return tables.stage(reduce(DataFrame.union, parts)).fetch()
 
     def _silver(self, domain: str) -> DataFrame:
         return self.lake.tables.read(f"silver.{domain}", where={"_batch_seq": self.batch.batch_seq})
@@ -147,8 +162,9 @@ class _Count:
             text = text.replace(table_mark(table), f"`{name}`")
         return self.lake.tables.session.sql(text)
 
-    def _trails(self, contract: Contract, rules: Sequence[Rule]) -> dict[str, list[int]]:
+    def _trails(self, contract: Contract) -> dict[str, list[int]]:
         """For each trailing rule the batch and those before it that brought the domain, the nearest first."""
+        rules = [rule for rule in self._rules(contract) if rule.check == "trailing"]
         if not rules:
             return {}
         own = (self.batch.batch_date, self.batch.batch_id)

@@ -136,8 +136,7 @@ def _compared(winners: DataFrame, rules: Sequence[Rule], contract: Contract) -> 
     """Sound records, one of each key, with their rank for each rule on other columns: above 1 where a greater one shares them."""
     columns: dict[str, Column] = {}
     for rule in rules:
-        known = known_of_accepted(rule, contract)
-        assert known is not None
+        known = F.expr(known_of_accepted(rule, contract))
         # Records that are not compared stand alone: those without a value would be one huge group.
         alone = F.when(known, F.lit("")).otherwise(F.col("_record_id"))
         order = Window.partitionBy(alone, *rule.columns).orderBy(*greatest_first(contract))

@@ -47,14 +47,6 @@ def any_of(conditions: Sequence[Column]) -> Column:
     return conditions[0] if conditions else F.lit(False)
 
 
-def all_of(conditions: Sequence[Column]) -> Column:
-    """True where each of the conditions is."""
-    result = conditions[0] if conditions else F.lit(True)
-    for condition in conditions[1:]:
-        result = result & condition
-    return result
-
-
 def worst(names: Column, contract: Contract) -> Column:
     """The worst severity among an array of rule names."""
     result = F.lit(None).cast("string")
@@ -70,72 +62,59 @@ def judged(rule: Rule, contract: Contract) -> Judgement:
 
     A line with a structural defect breaks that rule, and no other rule is known there.
     """
-    sound = F.col("_defect").isNull()
     if rule.check == "structure":
         broken = F.col("_defect").eqNullSafe(rule.name)
-        return Judgement(sound | broken, broken)
-    text = F.col(f"_text_{rule.column}") if rule.column else None
-    conditions = [sound, *_limits(rule, contract, text)]
+        return Judgement(F.col("_defect").isNull() | broken, broken)
+    text = f"`_text_{rule.column}`"
     typed = [name for name in rule.reads if contract.has(name) and contract.column(name).type != "string"]
-    conditions += [F.col(f"_text_{name}").isNull() | F.col(name).isNotNull() for name in typed]
+    readable = [f"(`_text_{name}` IS NULL OR `{name}` IS NOT NULL)" for name in typed]
+    known = F.expr(f"coalesce({' AND '.join(['_defect IS NULL', *readable, *_limits(rule, contract, text)])}, false)")
     if rule.check in ("required", "null"):
-        assert text is not None
-        failing = text.isNull()
+        failing = F.expr(f"{text} IS NULL")
     elif rule.check == "missing":
-        assert text is not None
-        listed = _cased(rule, contract)
-        failing = text.isNull() | (F.coalesce(F.btrim(text).isin(*listed), F.lit(False)) if listed else F.lit(False))
+        listed = F.btrim(F.col(text)).isin(*_cased(rule, contract)) if rule.missing else F.lit(False)
+        failing = F.expr(f"{text} IS NULL") | F.coalesce(listed, F.lit(False))
     elif rule.check == "type":
-        assert rule.column is not None
-        failing = F.col(rule.column).isNull()
+        failing = F.expr(f"`{rule.column}` IS NULL")
     elif rule.check == "enumeration":
-        assert rule.column is not None
-        failing = F.col(rule.column) == UNKNOWN
+        failing = F.expr(f"`{rule.column}` = '{UNKNOWN}'")
     elif rule.check == "pattern":
-        assert text is not None
-        failing = ~text.rlike(f"^(?:{rule.pattern})$")
+        failing = ~F.col(text).rlike(f"^(?:{rule.pattern})$")
     else:
-        assert rule.expect is not None
-        failing = ~F.expr(rule.expect)
-        conditions.append(failing.isNotNull())
-    known = F.coalesce(all_of(conditions), F.lit(False))
+        failing = F.expr(f"NOT ({rule.expect})")
     return Judgement(known, F.coalesce(known & failing, F.lit(False)))
 
 
-def known_of_accepted(rule: Rule, contract: Contract) -> Column | None:
-    """Where a rule has an outcome among accepted records, which have no defect and no failed cast; None for all of them.
+def known_of_accepted(rule: Rule, contract: Contract) -> str:
+    """Where a rule has an outcome among accepted records, which have no defect and no failed cast: SQL, empty for all of them.
 
     Args:
         rule: Of scope RECORD, BATCH or REFERENCE, and one that judges records.
     """
     if rule.check == "structure":
-        return None
+        return ""
     if rule.scope is Scope.REFERENCE:
         reference = next(reference for reference in contract.references if reference.rule == rule.name)
-        return all_of([_is_upsert(), *(F.col(name).isNotNull() for name in reference.columns)])
-    conditions = _limits(rule, contract, F.col(rule.column) if rule.column else None)
-    if rule.check == "distinct":
-        conditions += [_is_upsert(), *(F.col(name).isNotNull() for name in rule.columns)]
-    if rule.check == "expect":
-        assert rule.expect is not None
-        conditions.append(F.expr(rule.expect).isNotNull())
-    return all_of(conditions) if conditions else None
+        return " AND ".join([*_upsert(contract), *(f"`{name}` IS NOT NULL" for name in reference.columns)])
+    return " AND ".join(_limits(rule, contract, f"`{rule.column}`"))
 
 
-def _limits(rule: Rule, contract: Contract, value: Column | None) -> list[Column]:
-    """Conditions without which a rule is not judged: its filter, a value to look at, and that the record is no delete."""
-    conditions = [] if rule.filter is None else [F.coalesce(F.expr(rule.filter), F.lit(False))]
+def _limits(rule: Rule, contract: Contract, value: str) -> list[str]:
+    """Conditions without which a rule is not judged: its filter, values to look at, and that the record is no delete."""
+    conditions = [f"({rule.filter})"] if rule.filter else []
     if rule.check in ("type", "enumeration", "pattern"):
-        assert value is not None
-        conditions.append(value.isNotNull())
+        conditions.append(f"{value} IS NOT NULL")
+    if rule.check == "expect":
+        conditions.append(f"({rule.expect}) IS NOT NULL")
+    conditions += [f"`{name}` IS NOT NULL" for name in rule.columns]
     of_key = rule.column in (*contract.key, *contract.sequence_by[:1])
-    if rule.check in ("required", "null", "missing") and not of_key and contract.delete is not None:
-        conditions.append(_is_upsert())
+    if rule.check == "distinct" or (rule.check in ("required", "null", "missing") and not of_key):
+        conditions += _upsert(contract)
     return conditions
 
 
-def _is_upsert() -> Column:
-    return F.col("_kind") == "upsert"
+def _upsert(contract: Contract) -> list[str]:
+    return ["_kind = 'upsert'"] if contract.delete is not None else []
 
 
 def _cased(rule: Rule, contract: Contract) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from typing import Any
 
 from cartbrook.contracts.bounds import NO_ROWS, PERCENT, Bounds
 from cartbrook.contracts.model import Contract, Rule, Scope
-from cartbrook.frames import counting
+from cartbrook.frames.counting import NO_RECORDS, Tally
 from cartbrook.frames.rules import switched_off
 
 ENOUGH = 3
@@ -18,23 +17,6 @@ ENOUGH = 3
 
 _CENT = Decimal("0.01")
 _MICRO = Decimal("0.000001")
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What was counted of a rule.
-
-    Attributes:
-        checked: Records on which it had an outcome.
-        failed: Records that broke it.
-        amounts: The money in these, by currency.
-        measured: What a measuring rule measured; by batch for a trailing one.
-    """
-
-    checked: int = 0
-    failed: int = 0
-    amounts: Mapping[str, Decimal] = field(default_factory=dict)
-    measured: Mapping[int | None, Decimal | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +57,6 @@ class RuleResult:
         return self.scope in (Scope.RECORD.value, Scope.BATCH.value)
 
 
-def tallies(counted: Iterable[Mapping[str, Any]]) -> dict[str, Tally]:
-    """Collected rows of `counting`, added up by rule."""
-    found: dict[str, Tally] = {}
-    for row in counted:
-        before = found.get(row["rule"], Tally())
-        amounts = dict(before.amounts)
-        if row["amount"] is not None:
-            amounts[row["currency"]] = amounts.get(row["currency"], Decimal(0)) + row["amount"]
-        measures = row["checked"] is None and row["failed"] is None
-        measured = {**before.measured, row["batch_seq"]: row["measured"]} if measures else before.measured
-        checked, failed = before.checked + (row["checked"] or 0), before.failed + (row["failed"] or 0)
-        found[row["rule"]] = Tally(checked, failed, amounts, measured)
-    return found
-
-
 def results(
     contract: Contract,
     tallies: Mapping[str, Tally],
@@ -116,7 +83,7 @@ def results(
         elif rule.measures:
             rows.append(_of_measure(contract, rule, tallies.get(rule.name, Tally()), (trails or {}).get(rule.name, ())))
         else:
-            rows.append(_of_records(contract, rule, tallies))
+            rows.append(_of_records(contract, rule, tallies.get(rule.name, Tally())))
     return rows
 
 
@@ -140,10 +107,10 @@ def percent_of_mean(measured: Mapping[int | None, Decimal | None], trail: Sequen
     """What a batch measures in percent of the mean over the batches before it; None where these are too few or their mean is 0.
 
     Args:
-        measured: By batch; what has no row brought no record, and is measured as `counting.NO_ROWS`.
+        measured: By batch; what has no row brought no record, and is measured as `NO_RECORDS`.
         trail: The batch, and then those to compare it with.
     """
-    found = [measured.get(batch, measured.get(counting.NO_ROWS)) for batch in trail]
+    found = [measured.get(batch, measured.get(NO_RECORDS)) for batch in trail]
     values = [Fraction(value) for value in found[1:] if value is not None]
     mine = found[0] if found else None
     if len(values) < ENOUGH or not sum(values) or mine is None:
@@ -151,10 +118,7 @@ def percent_of_mean(measured: Mapping[int | None, Decimal | None], trail: Sequen
     return 100 * Fraction(mine) * len(values) / sum(values)
 
 
-def _of_records(contract: Contract, rule: Rule, tallies: Mapping[str, Tally]) -> RuleResult:
-    tally = tallies.get(rule.name, Tally())
-    others = tallies.get(counting.OPEN_RECORDS, Tally()).checked if rule.scope is not Scope.LAKE else 0
-    tally = Tally(tally.checked + others, tally.failed, tally.amounts)
+def _of_records(contract: Contract, rule: Rule, tally: Tally) -> RuleResult:
     if not tally.checked:
         return _result(contract, rule, Tally(), None, "not_evaluated")
     fails, warns = rule.limits
