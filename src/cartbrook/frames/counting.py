@@ -80,7 +80,7 @@ def batch_counts(silver: DataFrame, contract: Contract, rules: Sequence[Rule]) -
 
 
 def aside_counts(quarantine: DataFrame) -> DataFrame:
-    """Counts of what records that were set aside broke, and by which rules they could not be judged; parked ones are in silver, too.
+    """Counts of what records that were set aside broke, and which rules could not be judged; parked ones are in silver, too.
 
     Args:
         quarantine: The batch's open and parked rows of ops.quarantine, of all domains.
