@@ -192,12 +192,13 @@ CASES: dict[str, Case] = {
         "duplicateValue",
         'schema.orders.duplicate_key: unknown metric "duplicateValue". Hint: did you mean "duplicateValues"?',
     ),
-    "another limit than no failure": Case(
+    "two operators": Case(
         "orders",
         "mustBe: 0",
-        "mustBe: 5",
+        "mustBe: 0\n        mustBeLessThan: 5",
         "- name: duplicate_key",
-        "schema.orders.duplicate_key: mustBe: 0 is missing. Hint: each failing row is counted; what it costs is its severity",
+        "schema.orders.duplicate_key: more than one operator: mustBe, mustBeLessThan. Hint: one of mustBe, mustNotBe, "
+        "mustBeGreaterThan, mustBeGreaterOrEqualTo, mustBeLessThan, mustBeLessOrEqualTo, mustBeBetween, mustNotBeBetween",
     ),
     "unknown switch": Case(
         "orders",
@@ -219,8 +220,7 @@ CASES: dict[str, Case] = {
         "type: custom",
         "type: sql",
         "- name: order_product_discontinued",
-        "schema.orders.order_product_discontinued: quality of type sql is not evaluated. "
-        "Hint: type: custom, engine: cartbrook, implementation: {expect: …}",
+        "schema.orders.order_product_discontinued: query is missing. Hint: query: SELECT … FROM ${object}",
     ),
     "no key": Case(
         "orders",
@@ -248,8 +248,8 @@ CASES: dict[str, Case] = {
         "{properties: [order_id, shipping_id]}",
         "{properties: [shipping_id]}",
         "- name: duplicate_key",
-        "schema.shipping.duplicate_key: duplicateValues must name the key. Hint: arguments: "
-        "{properties: [order_id, shipping_id]}",
+        "schema.shipping.duplicate_key: duplicate_key is the rule on the key, which is order_id, shipping_id. "
+        "Hint: give a rule on other columns another name",
     ),
     "duplicates that are kept": Case(
         "orders",
@@ -395,14 +395,15 @@ CASES: dict[str, Case] = {
         "expect: date_of_birth <= now()",
         "date_of_birth <= now",
         'schema.customers.date_of_birth.date_of_birth_future: unknown function "now". '
-        "Hint: only functions that are the same on every engine and in every run",
+        "Hint: batch_date, which is the same in every run",
     ),
     "no condition": Case(
         "orders",
         "          expect: NOT product.discontinued\n",
         "",
         "- name: order_product_discontinued",
-        "schema.orders.order_product_discontinued: implementation: {expect: <condition>} is missing",
+        "schema.orders.order_product_discontinued: implementation: {expect: <condition>} is missing. "
+        "Hint: or one of aggregate, freshness, trailing",
     ),
     "pattern that does not compile": Case(
         "customers",

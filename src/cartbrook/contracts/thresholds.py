@@ -47,7 +47,7 @@ def _bounds(entry: Spot, parts: Mapping[str, Spot], unit: str) -> Bounds | None:
         return None
     [operator] = given
     spot = parts[operator]
-    texts = [spot.text()] if operator not in RANGES else [place.text() for place in spot.items()]
+    texts = [place.text() for place in spot.items()] if operator in RANGES else [spot.text()]
     numbers = [Decimal(text) for text in texts if text is not None and _NUMBER.fullmatch(text)]
     if operator in RANGES and (len(texts) != 2 or (len(numbers) == 2 and numbers[0] >= numbers[1])):
         spot.problem(f"{operator} needs two numbers, the smaller one first", f"{operator}: [50, 200]")
