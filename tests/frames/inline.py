@@ -7,6 +7,8 @@ import pyarrow as pa
 
 def typed(session, schema, rows):
     """A frame of a schema from inline rows of texts; arrays are lists of texts, what a row does not say is NULL."""
+    if not rows:
+        return session.createDataFrame([], schema)
     kinds = [(field.name, field.dataType.simpleString()) for field in schema.fields]
     lists = {name for name, kind in kinds if kind.startswith("array")}
     arrays = {

@@ -11,9 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.unit.rule_texts import entry, measure, parsed
 
 from cartbrook.contracts.load import load_contracts
-from cartbrook.contracts.model import Column, DeleteMark
+from cartbrook.contracts.model import Column, DeleteMark, Scope, Severity
 from cartbrook.contracts.rules import column_rules
 from cartbrook.types import Batch
 
@@ -80,8 +81,12 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
     "amount missing": ({"order_amount": None}, ["order_amount_required"]),
     "amount no number": ({"order_amount": "1,234.50"}, ["order_amount_type"]),
     "amount with a third digit": ({"order_amount": "12.345"}, ["order_amount_type"]),
-    "amount zero": ({"order_amount": "0"}, ["order_amount_not_positive"]),
-    "amount negative": ({"order_amount": "-5"}, ["order_amount_not_positive"]),
+    "amount zero": ({"order_amount": "0"}, ["order_amount_not_positive", "order_amount_remarkable"]),
+    "amount negative": ({"order_amount": "-5"}, ["order_amount_not_positive", "order_amount_remarkable"]),
+    "a keep-rule beside": (
+        {"order_date": "x", "order_status": "lost at sea"},
+        ["order_date_type", "order_status_enumeration"],
+    ),
     "no such day": ({"order_date": "2025-02-30"}, ["order_date_type"]),
     "time with an offset": ({"created_timestamp": "2025-01-15 09:00:00+01:00"}, ["created_timestamp_type"]),
     "several at once": (
@@ -162,6 +167,7 @@ def test_switches_turn_keep_rules_off_and_no_others(split):
     accepted, rejected = split(rows, batch=off)
     assert accepted["odd"]["_flags"] == ["order_status_enumeration:?"]
     assert rejected["bad"]["rules"] == ["order_amount_not_positive"]
+    assert "order_amount_remarkable" not in rejected["bad"]["unchecked"]
     on = dataclasses.replace(BATCH, switches={"business_rules_validation": True, "schema_validation": False})
     assert "order_amount_remarkable" in split(rows, batch=on)[0]["odd"]["_flags"]
 
@@ -211,7 +217,7 @@ def test_only_records_that_pass_their_own_rules_compete(split):
     rows = [order(id="good"), order(id="bad", order_amount="-1", created_timestamp="2025-01-15 23:00:00")]
     accepted, rejected = split(rows)
     assert accepted.keys() == {"good"}
-    assert rejected["bad"]["rules"] == ["order_amount_not_positive"]
+    assert rejected["bad"]["rules"] == ["order_amount_not_positive", "order_amount_remarkable", "order_outside_hours"]
 
 
 def test_keys_are_trimmed_and_keep_their_case(split):
@@ -296,3 +302,208 @@ def test_a_contract_of_200_more_columns(split):
     accepted, rejected = split(rows, wide)
     assert accepted["good"]["extra_199"] == 2
     assert rejected["bad"]["rules"] == ["extra_007_type", "extra_199_type"]
+
+
+UNCHECKED: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "a value that does not read": ({"order_amount": "abc"}, {"order_amount_not_positive", "order_amount_remarkable"}),
+    "a value that is missing": (
+        {"order_amount": None},
+        {"order_amount_type", "order_amount_not_positive", "order_amount_remarkable"},
+    ),
+    "two that do not read": ({"order_date": "x", "created_timestamp": "x"}, {"order_outside_hours"}),
+}
+AFTER = {"duplicate_key", "unknown_customer", "unknown_product"}
+"""What is judged later, on sound records: the key, references."""
+
+
+@pytest.mark.parametrize("case", UNCHECKED)
+def test_rules_that_could_not_be_judged_are_listed(split, case):
+    """A failed cast or a missing value leaves rules on that column without an outcome; broken ones are no part of the list."""
+    values, unchecked = UNCHECKED[case]
+    _, rejected = split([order(id="r", **values)])
+    assert set(rejected["r"]["unchecked"]) == unchecked | AFTER
+    assert not set(rejected["r"]["unchecked"]) & set(rejected["r"]["rules"])
+
+
+def test_a_torn_line_says_nothing_of_other_rules(split):
+    """Every rule but the broken one is unknown there."""
+    _, rejected = split([{"id": "torn", "_raw": "O1,5", "_defect": "ragged_row"}])
+    local = {rule.name for rule in ORDERS.rules_of(Scope.RECORD, Scope.BATCH, Scope.REFERENCE)}
+    assert set(rejected["torn"]["unchecked"]) == local - {"ragged_row"}
+
+
+def test_the_reason_tells_of_every_rule(split):
+    """Also of keep-rules, and of those on the key; the worst severity of all of them counts."""
+    mild = dataclasses.replace(next(rule for rule in ORDERS.rules if rule.name == "order_date_type"), severity=Severity.LOW)
+    contract = dataclasses.replace(ORDERS, rules=tuple(mild if rule.name == mild.name else rule for rule in ORDERS.rules))
+    rows = [
+        order(id="severe", order_id="O2", order_date="soon", order_amount="0.50"),
+        order(id="mild", order_id="O3", order_date="soon"),
+        order(id="winner", created_timestamp="2025-01-15 11:00:00"),
+        order(id="loser", created_timestamp="2025-01-15 10:00:00", order_amount="12000"),
+    ]
+    _, rejected = split(rows, contract)
+    assert (rejected["severe"]["severity"], rejected["mild"]["severity"]) == ("HIGH", "LOW")
+    assert rejected["severe"]["reason"] == (
+        'order_date "soon" is not of type date; '
+        'order_amount "0.50": Below 1 or above 10,000. It is revenue all the same, and reported.'
+    )
+    assert rejected["loser"]["rules"] == ["duplicate_key", "order_amount_remarkable"]
+    assert rejected["loser"]["reason"].startswith("Two different rows")
+    assert "12000" in rejected["loser"]["reason"]
+    assert set(rejected["loser"]["unchecked"]) == AFTER - {"duplicate_key"}
+
+
+def flags(accepted) -> dict[str, list[str]]:
+    """The flags of accepted records by id."""
+    return {case: sorted(row["_flags"]) for case, row in accepted.items()}
+
+
+def test_null_and_missing_values(split):
+    """NULL is the empty field; missing is also what the contract lists, with or without blanks around it."""
+    contract = parsed(
+        column=(
+            entry(metric="nullValues", name="gone", mustBe=0),
+            entry(metric="missingValues", name="void", mustBe=0, arguments={"missingValues": ["N/A", "-"]}),
+        )
+    )
+    texts = {"there": "1 Main St", "empty": "", "null": None, "listed": "N/A", "blanks": " - ", "other": "n/a"}
+    rows = [order(id=case, order_id=case, shipping_address=text) for case, text in texts.items()]
+    accepted, rejected = split(rows, contract)
+    assert rejected == {}
+    assert flags(accepted) == {
+        "there": [],
+        "empty": ["gone", "void"],
+        "null": ["gone", "void"],
+        "listed": ["void"],
+        "blanks": ["void"],
+        "other": [],
+    }
+
+
+def test_missing_texts_follow_the_case_of_the_column(split):
+    """A column that is brought to upper case holds no lower one."""
+    column = dataclasses.replace(ORDERS.column("shipping_address"), case="upper")
+    contract = parsed(column=(entry(metric="missingValues", name="void", mustBe=0, arguments={"missingValues": ["n/a"]}),))
+    columns = tuple(column if c.name == column.name else c for c in contract.columns)
+    accepted, _ = split([order(id="a", shipping_address="N/a")], dataclasses.replace(contract, columns=columns))
+    assert flags(accepted) == {"a": ["void"]}
+
+
+def test_a_filter_limits_a_rule(split):
+    """It says nothing of records that do not fulfil it, or where it is NULL; a quarantined one was not checked by it."""
+    contract = parsed(
+        measure(name="small", expect="order_amount < 50", filter="order_status = 'completed'"),
+        measure("quarantine", name="tiny", expect="order_amount >= 10", filter="currency = 'EUR'"),
+    )
+    rows = [
+        order(id="broken", order_id="1"),
+        order(id="outside", order_id="2", order_status="pending"),
+        order(id="null", order_id="3", order_status=None),
+        order(id="other currency", order_id="4", order_amount="5", order_status="pending"),
+        order(id="aside", order_id="5", order_amount="5", currency="EUR", order_status="pending"),
+    ]
+    accepted, rejected = split(rows, contract)
+    assert flags(accepted) == {"broken": ["small"], "outside": [], "null": [], "other currency": []}
+    assert rejected["aside"]["rules"] == ["tiny"]
+    assert "small" in rejected["aside"]["unchecked"]
+
+
+def test_quotes_and_casts_in_conditions(split):
+    """A quote in a text is one on every engine, and a cast that fails is NULL and stops no batch."""
+    contract = parsed(
+        measure(name="of_the_obriens", expect="customer_id <> 'O''Brien'"),
+        measure(name="even", expect="cast(shipping_address AS int) % 2 = 0"),
+    )
+    rows = [
+        order(id="a", order_id="1", customer_id="O'Brien", shipping_address="3"),
+        order(id="b", order_id="2", customer_id="OBrien", shipping_address="none"),
+    ]
+    accepted, _ = split(rows, contract)
+    assert flags(accepted) == {"a": ["even", "of_the_obriens"], "b": []}
+
+
+def twice(action: str, **more):
+    """A rule that no two orders of a batch are of one customer and product."""
+    arguments = {"properties": ["customer_id", "product_id"]}
+    return entry(action, metric="duplicateValues", name="twice", mustBe=0, arguments=arguments, **more)
+
+
+def test_other_columns_may_have_to_be_unique(split):
+    """Of the records that share values the greatest is fine, whatever the row order; the others are flagged."""
+    rows = [
+        order(id="old", order_id="1", created_timestamp="2025-01-15 09:00:00"),
+        order(id="new", order_id="2", created_timestamp="2025-01-15 11:00:00"),
+        order(id="none", order_id="3", created_timestamp=None),
+        order(id="other", order_id="4", product_id="P2"),
+    ]
+    for arrangement in (rows, rows[::-1]):
+        accepted, rejected = split(arrangement, parsed(twice("keep")))
+        assert rejected == {}
+        assert flags(accepted) == {"old": ["twice"], "new": [], "none": ["twice"], "other": []}
+
+
+def test_other_columns_may_set_aside(split):
+    """With action quarantine the others are set aside; only sound records that survived on their key are compared."""
+    rows = [
+        order(id="unsound", order_id="1", order_amount="-1", created_timestamp="2025-01-15 15:00:00"),
+        order(id="lost its key", order_id="2", created_timestamp="2025-01-15 08:30:00"),
+        order(id="new", order_id="2", created_timestamp="2025-01-15 11:00:00"),
+        order(id="old", order_id="3", created_timestamp="2025-01-15 10:00:00", order_amount="12000"),
+        order(id="old again", order_id="3", created_timestamp="2025-01-15 10:00:00", order_amount="12000"),
+    ]
+    contract = parsed(twice("quarantine"))
+    accepted, rejected = split(rows, contract)
+    assert accepted.keys() == {"new"}
+    assert {case: row["rules"][0] for case, row in rejected.items()} == {
+        "unsound": "order_amount_not_positive",
+        "lost its key": "duplicate_key",
+        "old": "twice",
+    }
+    assert rejected["old"]["rules"] == ["twice", "order_amount_remarkable"]
+    assert rejected["old"]["copies"] == ["old again"]
+    assert set(rejected["old"]["unchecked"]) == AFTER - {"duplicate_key"}
+    assert {"duplicate_key", "twice"} <= set(rejected["unsound"]["unchecked"])
+    assert "twice" in rejected["lost its key"]["unchecked"]
+
+
+def test_missing_values_are_not_compared(split):
+    """Two records without a value share nothing; nor do those outside the filter."""
+    contract = parsed(
+        entry("quarantine", metric="duplicateValues", name="same", mustBe=0, arguments={"properties": ["payment_method"]}),
+        twice("keep", filter="order_amount > 50"),
+    )
+    rows = [
+        order(id="a", order_id="1", payment_method=None),
+        order(id="b", order_id="2", payment_method=None, order_amount="5"),
+        order(id="c", order_id="3", payment_method=None, product_id="P2"),
+    ]
+    accepted, rejected = split(rows, contract)
+    assert rejected == {}
+    assert flags(accepted) == {"a": [], "b": [], "c": []}
+
+
+def test_two_rules_on_other_columns_are_judged_apart(split):
+    """A record that loses by both lists both; one that one of them does not compare was not checked by it."""
+    contract = parsed(
+        twice("quarantine"),
+        entry("quarantine", metric="duplicateValues", name="same", mustBe=0, arguments={"properties": ["payment_method"]}),
+    )
+    rows = [
+        order(id="first", order_id="1", created_timestamp="2025-01-15 11:00:00"),
+        order(id="both", order_id="2"),
+        order(id="one", order_id="3", payment_method=None),
+    ]
+    accepted, rejected = split(rows, contract)
+    assert accepted.keys() == {"first"}
+    assert rejected["both"]["rules"] == ["twice", "same"]
+    assert rejected["one"]["rules"] == ["twice"]
+    assert "same" in rejected["one"]["unchecked"]
+
+
+def test_a_rule_that_rejects_batches_flags_records(split):
+    """Whether the batch is rejected is decided by its threshold; a record of a batch that is not stays."""
+    contract = parsed(measure("reject_batch", name="small", expect="order_amount < 50", mustBeLessThan=50, unit="percent"))
+    accepted, rejected = split([order(id="a"), order(id="b", order_id="2", order_amount="5")], contract)
+    assert rejected == {}
+    assert flags(accepted) == {"a": ["small"], "b": []}

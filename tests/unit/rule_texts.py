@@ -12,15 +12,12 @@ from cartbrook.contracts.model import Contract, Rule
 ORDERS = (Path(load_contracts.__code__.co_filename).parent / "domains" / "orders.odcs.yaml").read_text(encoding="utf-8")
 AT_OBJECT = "    quality:\n"
 AT_COLUMN = "      - name: shipping_address\n        description: Where it goes, as text.\n"
-KEEP = {"severity": "MEDIUM", "customProperties": [{"property": "action", "value": "keep"}]}
 
 
 def entry(action: str = "keep", /, **values: Any) -> dict[str, Any]:
     """A quality entry: what is named as a custom property (filter, warn, switch, spellings) becomes one."""
-    custom = {
-        "action": action,
-        **{name: values.pop(name) for name in ("filter", "warn", "switch", "spellings") if name in values},
-    }
+    custom: dict[str, Any] = {"action": action}
+    custom |= {name: values.pop(name) for name in ("filter", "warn", "switch", "spellings") if name in values}
     properties = [{"property": name, "value": value} for name, value in custom.items()]
     return {"severity": "MEDIUM", "customProperties": properties, **values}
 

@@ -61,11 +61,50 @@ def test_names_are_found(sql, names):
         ("rand() > 0.5", 'unknown function "rand"'),
         ("java_method('java.lang.System', 'exit') = 1", 'unknown function "java_method"'),
         ("a > " + "1" * 2_000, "a condition of more than 2,000 characters"),
+        ("a / b > 1", "a division (/) by what may be 0 stops the batch"),
+        ("a % (b + 1) = 0", "a division (%) by what may be 0 stops the batch"),
+        ("a / 0.00 > 1", "a division (/) by what may be 0 stops the batch"),
+        ("date_add(a, b) > c", 'date_add by "b": Spark takes no bigint there'),
+        ("substring(a, 1, b) = 'x'", 'substring by "b": Spark takes no bigint there'),
+        ("right(a, -2) = 'x'", "engines differ on right with a number below 0"),
+        ("a = 'x''\"'", "a text with both kinds of quotes means different things to different engines"),
+        ("to_date(a) > b", 'unknown function "to_date"'),
     ],
 )
 def test_what_engines_would_choke_on_is_told(sql, problem):
     """Found when the contract is loaded, not in the middle of a batch."""
     assert problem in [what for what, _ in read(sql).problems]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "a / 2 > 1",
+        "a / nullif(b, 0) > 1",
+        "a % 0.5 = 0",
+        "date_add(a, cast(b AS int)) > c",
+        "date_sub(a, -3) > b",
+        "coalesce(a, b) > c",
+    ],
+)
+def test_what_is_safe_passes(sql):
+    """A divisor that cannot be 0, numbers of days that Spark takes, and functions that count nothing."""
+    assert read(sql).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("sql", "run"),
+    [
+        ("cast(a AS int) > 1 OR CAST (b AS date) = c", "try_cast(a AS int) > 1 OR try_cast (b AS date) = c"),
+        ("try_cast(a AS int) > 1", "try_cast(a AS int) > 1"),
+        ("a = 'cast(x)' AND `cast` > 1", "a = 'cast(x)' AND `cast` > 1"),
+        ("a = 'it''s' OR b = ''", "a = \"it's\" OR b = ''"),
+        ("  a > 1\n  AND b < 2 ", "a > 1\n  AND b < 2"),
+    ],
+)
+def test_conditions_are_run_as_engines_read_them_alike(sql, run):
+    """Casts give NULL, and a quote in a text stands between the other kind of quotes; all else stays as written."""
+    assert read(sql).sql == run
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract, Rule, Scope
-from cartbrook.frames.casting import cast, clean, record_hash
+from cartbrook.frames.casting import NULL_TEXT, UNIT_SEPARATOR, canonical, cast, clean, record_hash
 from cartbrook.frames.order import greatest_first
 from cartbrook.frames.raw import raw_record
 from cartbrook.frames.rules import active_rules, any_of, flag, judged, known_of_accepted, names_of, reason, worst
@@ -134,14 +134,18 @@ def _others(same: Column, own: Column) -> Column:
 
 def _compared(winners: DataFrame, rules: Sequence[Rule], contract: Contract) -> DataFrame:
     """Sound records, one of each key, with their rank for each rule on other columns: above 1 where a greater one shares them."""
-    columns: dict[str, Column] = {}
+    grouped: dict[str, Column] = {}
+    ranked: dict[str, Column] = {}
     for rule in rules:
         known = F.expr(known_of_accepted(rule, contract))
-        # Records that are not compared stand alone: those without a value would be one huge group.
-        alone = F.when(known, F.lit("")).otherwise(F.col("_record_id"))
-        order = Window.partitionBy(alone, *rule.columns).orderBy(*greatest_first(contract))
-        columns[_rank_of(rule)] = F.when(known, F.row_number().over(order))
-    return winners.withColumns(columns) if columns else winners
+        values = F.concat_ws(UNIT_SEPARATOR, *(canonical(contract.column(name)) for name in rule.columns))
+        # Records that are not compared stand alone: those without a value would be one huge group. All in one column: Sail fails
+        # on windows by several expressions behind other windows ("Expects PARTITION BY expression to be ordered").
+        group = f"_group_{rule.name}"
+        grouped[group] = F.when(known, values).otherwise(F.concat(F.lit(NULL_TEXT), F.col("_record_id")))
+        order = Window.partitionBy(group).orderBy(*greatest_first(contract))
+        ranked[_rank_of(rule)] = F.when(known, F.row_number().over(order))
+    return winners.withColumns(grouped).withColumns(ranked) if rules else winners
 
 
 def _rank_of(rule: Rule) -> str:
