@@ -52,7 +52,7 @@ def tables(session):
     }
 
 
-AGGREGATES = {
+AGGREGATES: dict[str, int | str | None] = {
     "count(*)": 8,
     "count(text)": 7,
     "count(DISTINCT text)": 6,
@@ -142,7 +142,7 @@ def test_an_aggregate(tables, text):
     assert found == (None if expected is None else Decimal(expected))
 
 
-QUERIES = {
+QUERIES: dict[str, int | str | None] = {
     "SELECT count(*) FROM ${object} o JOIN gold.dim_product p ON o.text = p.key": 5,
     "SELECT count(*) FROM ${object} o LEFT JOIN gold.dim_product p ON o.text = p.key AND p.v > 10 WHERE p.key IS NULL": 6,
     "SELECT sum(v) FROM ${object} o RIGHT JOIN gold.dim_product p ON o.text = p.key": 210,
