@@ -101,12 +101,12 @@ def test_money_at_risk_by_currency(shop):
     assert (parked["amount_at_risk"], parked["currency"], parked["scope"]) == (Decimal("10.00"), "EUR", "reference")
 
 
-SMALL = {"expect": "order_amount >= 5", "mustBeLessThan": 50, "unit": "percent"}
+SMALL = measure("reject_batch", name="small", expect="order_amount >= 5", mustBeLessThan=50, unit="percent")
 
 
 def test_a_batch_is_rejected_at_the_threshold(shop):
     """One of three below 5 is let through, and its record stays; two of four are half, and the batch is rejected."""
-    shop = shop(measure("reject_batch", name="small", **SMALL), entry(metric="rowCount", mustBeGreaterThan=0))
+    shop = shop(SMALL, entry(metric="rowCount", mustBeGreaterThan=0))
     assert shop.run(1, [order(1, order_amount="2"), order(2), order(3)]).status == "published"
     assert len(shop.table("gold.fact_orders")) == 3
     assert (shop.result("small")["status"], shop.result("small")["rows_failed"]) == ("pass", 1)
@@ -207,9 +207,8 @@ def test_the_quarantine_gate(shop, gate, status):
 
 
 def test_weights_from_settings(shop):
-    """Without weight for HIGH rules the broken one costs nothing."""
-    weights = {"CRITICAL": Decimal(1), "HIGH": Decimal(0), "MEDIUM": Decimal(1), "LOW": Decimal(1)}
-    shop = shop(severity_weights=weights)
+    """Where HIGH and LOW have no weight, an amount below 0 and customers without orders cost nothing."""
+    shop = shop(severity_weights={"CRITICAL": Decimal(1), "HIGH": Decimal(0), "MEDIUM": Decimal(1), "LOW": Decimal(0)})
     assert shop.run(1, [order(1, order_amount="-1"), order(2)]).score == "100.00"
 
 
