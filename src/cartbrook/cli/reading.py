@@ -147,8 +147,10 @@ def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _say_quality(results: Sequence[Mapping[str, Any]], *, every: bool) -> None:
     told = [row for row in results if every or row["rows_failed"] or row["status"] in ("skipped", "not_evaluated")]
-    columns = ("domain", "rule", "severity", "status", "rows_failed", "rows_checked", "amount_at_risk")
-    say_records(told, columns, title="Quality")
+    from cartbrook.cli.scores import money
+
+    columns = ("domain", "rule", "severity", "status", "rows_failed", "rows_checked", "at_risk")
+    say_records([{**row, "at_risk": money(row["amounts_at_risk"])} for row in told], columns, title="Quality")
     if len(told) < len(results):
         say(f"{len(results) - len(told)} more rules were broken by no record (--all lists them)")
 

@@ -193,7 +193,8 @@ def _money() -> Column:
 
 def _quality(lake: Lake, newest: Publication, batch_seq: int) -> list[Record]:
     results = Views(lake, newest).read("ops.quality_results").where(F.col("batch_seq") == batch_seq).drop("batch_seq", "batch_id")
-    return sorted(_records(results), key=lambda row: (not row["rows_failed"], _rank(row["severity"]), row["domain"], row["rule"]))
+    rows = [{**row, "amounts_at_risk": dict(row["amounts_at_risk"] or ())} for row in _records(results)]
+    return sorted(rows, key=lambda row: (not row["rows_failed"], _rank(row["severity"]), row["domain"], row["rule"]))
 
 
 def _steps(lake: Lake, row: BatchRow) -> list[Record]:
