@@ -19,7 +19,7 @@ def test_run_tells_each_outcome(shop, first_run):
     lines = ended.out.splitlines()
     assert ended.code == 1
     assert lines[0].startswith("torn: refused, torn.json:1: this is not complete JSON.")
-    assert lines[1].startswith("tea_2025_06_02: published, score 99.44, 16 accepted, 1 quarantined, 1 parked, 1 duplicate, ")
+    assert lines[1].startswith("tea_2025_06_02: published, score 99.38, 16 accepted, 1 quarantined, 1 parked, 1 duplicate, ")
     assert lines[2].startswith("tea_2025_06_03: published, score 99.84, 9 accepted, ")
     assert lines[3] == "tea_2025_06_04: held: the trigger says data_files_ready: false"
 

@@ -16,7 +16,9 @@ Record = Mapping[str, Any]
 _RULES = {
     "name": "rule",
     **{name: name for name in ("severity", "action", "status")},
-    "rows_checked": "checked", "rows_failed": "failed", "share": "percent",
+    "rows_checked": "checked",
+    "rows_failed": "failed",
+    "share": "percent",
     **{name: name for name in ("measured", "expected")},
     "at_risk": "at risk",
 }
