@@ -7,8 +7,6 @@ from all live records, and one publication makes the result visible.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,17 +15,15 @@ from pathlib import Path
 
 from pyspark.sql.types import StructType
 
-from cartbrook import deliveries, runner
+from cartbrook import deliveries, logic, runner
 from cartbrook.config import Settings, load_settings
-from cartbrook.contracts.load import load_contracts, logic_facts, rules_hash
+from cartbrook.contracts.load import load_contracts, rules_hash
 from cartbrook.contracts.model import Contracts
 from cartbrook.errors import (
     BatchNotFound,
     BatchRejected,
-    LogicChanged,
     StepOutOfOrder,
 )
-from cartbrook.frames import LOGIC
 from cartbrook.frames.marts import MARTS
 from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, record_tables, struct
 from cartbrook.lake import intake
@@ -36,7 +32,7 @@ from cartbrook.lake.places import Places
 from cartbrook.lake.session import Engine
 from cartbrook.runner import Step
 from cartbrook.steps import archive, audit, facts, history, ingest, marts, publish, receive, validate, withdraw
-from cartbrook.types import Batch, Operation, Outcome, Publication, StepResult
+from cartbrook.types import Batch, Operation, Outcome, StepResult
 
 STORY: Mapping[str, Step] = {
     "ingest": ingest.run,
@@ -48,6 +44,8 @@ STORY: Mapping[str, Step] = {
     "archive": archive.run,
 }
 """What happens to a received batch, in order."""
+
+_ready = logic.ready
 
 UNDO: Mapping[str, Step] = {
     "withdraw": withdraw.run,
@@ -90,7 +88,7 @@ def open_lake(
         settings,
         contracts,
         schemas(contracts),
-        logic_hash=_logic_hash(contracts, settings),
+        logic_hash=logic.logic_hash(contracts, settings),
         rules_hash=rules_hash(contracts),
         engine=engine,
     )
@@ -257,7 +255,7 @@ def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
                 batch = dataclasses.replace(runner.live_batch(lake, live.batch_id, live.revision), rules_hash=lake.rules_hash)
                 again = dataclasses.replace(runner.operation(lake, "batch", base, batch), cause="rebuild", token=operation.token)
                 steps[f"validate {live.batch_id}"] = partial(_validate_again, again)
-        runner.carry(lake, operation, {"evolve": _evolve, **steps, **REBUILD})
+        runner.carry(lake, operation, {"evolve": logic.evolve, **steps, **REBUILD})
         rows = f"{len(base.live)} batches"
         return Outcome("rebuild", "rebuilt", f"gold rebuilt from {rows}", seconds=time.perf_counter() - started)
 
@@ -269,37 +267,4 @@ def _validate_again(again: Operation, lake: Lake, _rebuild: Operation) -> StepRe
 def prove(lake: Lake) -> list[audit.Finding]:
     """Run `audit` over the published tables."""
     newest = lake.ledger.newest()
-    _require_logic(lake, newest)
-    return audit.audit(lake, newest)
-
-
-def _ready(lake: Lake, base: Publication) -> Publication:
-    """The publication to build on; an empty lake takes on changed contracts by itself.
-
-    Raises:
-        LogicChanged: Gold was made under another logic.
-    """
-    _require_logic(lake, base)
-    if base.logic_hash == lake.logic_hash:
-        return base
-    runner.carry(lake, runner.operation(lake, "rebuild", base, None), {"evolve": _evolve, "publish": publish.run})
-    return lake.ledger.newest()
-
-
-def _evolve(lake: Lake, _operation: Operation) -> StepResult:
-    """Add the columns that contracts have gained; the first step of a rebuild."""
-    lake.evolve()
-    return StepResult()
-
-
-def _require_logic(lake: Lake, base: Publication) -> None:
-    if base.live and base.logic_hash != lake.logic_hash:
-        raise LogicChanged(
-            "Contracts, settings or code changed what gold means since it was made.",
-            hint="Run `cartbrook rebuild` once; it computes gold anew under the new logic.",
-        )
-
-
-def _logic_hash(contracts: Contracts, settings: Settings) -> str:
-    parts = [str(LOGIC), json.dumps(logic_facts(contracts), sort_keys=True), settings.gold_hash()]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return audit.audit(logic.as_published(lake, logic.require_logic(lake, newest)), newest)

@@ -25,9 +25,9 @@ def operation(lake: Lake, cause: str, base: Publication, batch: Batch | None, *,
     """What a cause means for the live set.
 
     Args:
-        cause: batch, undo, rebuild or rejection.
+        cause: batch, undo, rebuild, evolve or rejection.
         base: The newest publication.
-        batch: The batch that comes or goes; None for a rebuild.
+        batch: The batch that comes or goes; None for a rebuild, and where columns are added.
     """
     live, domains = base.live, tuple(lake.contracts)
     if batch is not None:

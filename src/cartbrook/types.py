@@ -183,7 +183,7 @@ class Publication:
 
     Attributes:
         publish_seq: 0 for the empty lake of `init`; the greatest is the newest.
-        cause: init, batch, rejection, undo or rebuild.
+        cause: init, batch, rejection, undo, rebuild, or evolve (contracts gained plain columns, nothing else changed).
         as_of: Greatest batch_date of the live batches; None without any.
         table_versions: Delta version of every pinned table.
         batch_rows: Rows of ops.batches as this publication settled them; ops.batches is repaired from here.
@@ -212,7 +212,7 @@ class Operation:
     A batch, a late batch, an undo and a rebuild differ only here.
 
     Attributes:
-        cause: batch, undo, rebuild or rejection.
+        cause: batch, undo, rebuild, evolve or rejection.
         batch: The batch whose slices change; None for a rebuild.
         base: The publication it starts from.
         live: The live batches once it is published.

@@ -12,6 +12,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook import logic
 from cartbrook.cli.options import command
 from cartbrook.cli.output import plain
 from cartbrook.errors import BatchNotFound
@@ -65,7 +66,7 @@ def status(lake: Lake, workspace: Path) -> Record:
         ],
         "refused": refusals(lake.places),
         "quarantine": counts,
-        "needs_rebuild": bool(newest.live) and newest.logic_hash != lake.logic_hash,
+        "needs_rebuild": logic.needs_rebuild(lake, newest),
     }
     report["next"] = _next(report, workspace)
     return report

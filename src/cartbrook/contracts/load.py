@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from cartbrook.contracts.model import DOMAINS, Column, Contract, Contracts, Refe
 from cartbrook.contracts.yaml_marks import MAX_PROBLEMS, Report, quoted, suggestion
 from cartbrook.errors import ContractError
 
-__all__ = ["CONTEXT", "Context", "load_contracts", "logic_facts", "parse_contract", "rules_hash"]
+__all__ = ["CONTEXT", "Context", "load_contracts", "logic_facts", "parse_contract", "rules_hash", "without"]
 
 SUFFIX = ".odcs.yaml"
 _BUILT_IN = Path(__file__).parent / "domains"
@@ -74,8 +75,24 @@ def rules_hash(contracts: Contracts) -> str:
 
 
 def logic_facts(contracts: Contracts) -> dict[str, Any]:
-    """What gold depends on, by domain, as a canonical value for `logic_hash`: lists, texts, booleans and None only."""
+    """What gold depends on, by domain, as a canonical value for the logic hash: lists, texts, booleans and None only."""
     return {domain: _gold_facts(contracts[domain]) for domain in DOMAINS}
+
+
+def without(contracts: Contracts, columns: Mapping[str, Collection[str]]) -> Contracts:
+    """The contracts as they are without some plain columns and the rules on these alone.
+
+    Args:
+        columns: Names by domain; each as `is_plain` says.
+    """
+    return {
+        domain: dataclasses.replace(
+            contract,
+            columns=tuple(column for column in contract.columns if column.name not in columns.get(domain, ())),
+            rules=tuple(rule for rule in contract.rules if rule.column not in columns.get(domain, ())),
+        )
+        for domain, contract in contracts.items()
+    }
 
 
 def _paired(contract: Contract, contracts: Contracts) -> Contract:
