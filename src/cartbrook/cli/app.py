@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cartbrook.cli import demo, doctor, query, reading, running, workspace
+from cartbrook.cli import contracts, demo, doctor, query, reading, running, workspace
 from cartbrook.cli.output import note, say
 from cartbrook.errors import CartbrookError
 
@@ -59,6 +59,11 @@ app.command()(reading.show)
 _quarantine = typer.Typer(help="Records that were set aside or wait for their parents.", no_args_is_help=True)
 _quarantine.command("list")(reading.quarantine)
 app.add_typer(_quarantine, name="quarantine")
+_contracts = typer.Typer(help="What the files of each domain must hold: checked, shown, compared.", no_args_is_help=True)
+_contracts.command("lint")(contracts.lint)
+_contracts.command("show")(contracts.show)
+_contracts.command("diff")(contracts.diff)
+app.add_typer(_contracts, name="contracts")
 app.command()(running.undo)
 app.command()(running.rebuild)
 app.command()(running.audit)

@@ -6,7 +6,7 @@ import re
 
 from pyspark.sql import types as T
 
-from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract
+from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract, stored
 
 _SIMPLE: dict[str, T.DataType] = {
     "string": T.StringType(),
@@ -63,12 +63,6 @@ def type_of(kind: str) -> T.DataType:
     if match := _DECIMAL.fullmatch(kind):
         return T.DecimalType(int(match[1]), int(match[2]))
     return _SIMPLE[kind]
-
-
-def stored(kind: str) -> str:
-    """The type a contract's type is stored in: decimals get 18 digits at least, so that sums and later contracts fit."""
-    match = _DECIMAL.fullmatch(kind)
-    return f"decimal({max(18, int(match[1]))},{match[2]})" if match else kind
 
 
 def typed_columns(contract: Contract) -> T.StructType:
