@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from cartbrook import runner, scorecard
@@ -15,7 +15,7 @@ from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
 from cartbrook.runner import Step
 from cartbrook.steps import publish, receive
-from cartbrook.types import Batch, BatchRow, Operation, Outcome, Publication, StepResult, StepRun
+from cartbrook.types import Batch, BatchRow, Operation, Outcome, Publication, SourceFile, StepResult, StepRun
 
 
 def recover(lake: Lake, tell: Callable[[Outcome], None] = lambda _: None) -> Publication:
@@ -172,12 +172,14 @@ def _told(row: BatchRow, seconds: float) -> Outcome:
         "duplicate": row.rows_duplicate or 0,
     }
     message = f"{row.batch_id}: {row.status}"
-    return Outcome(row.batch_id, row.status, message, row.revision, row.score, counts, seconds, _warnings(row))
+    files = Batch.from_json(row.manifest, Path()).files if row.manifest else ()
+    return Outcome(row.batch_id, row.status, message, row.revision, row.score, counts, seconds, warnings_of(files))
 
 
-def _warnings(row: BatchRow) -> tuple[str, ...]:
+def warnings_of(files: Iterable[SourceFile]) -> tuple[str, ...]:
+    """What is remarkable about files that were taken in all the same."""
     warnings: list[str] = []
-    for file in Batch.from_json(row.manifest, Path()).files if row.manifest else ():
+    for file in files:
         if file.rows == 0:
             warnings.append(f"{file.name} holds no records")
         if file.blank_lines:

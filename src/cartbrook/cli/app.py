@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cartbrook.cli import contracts, demo, doctor, query, reading, running, workspace
+from cartbrook.cli import check, contracts, demo, doctor, query, reading, running, workspace
 from cartbrook.cli.output import note, say
 from cartbrook.errors import CartbrookError
 
@@ -64,6 +64,7 @@ _contracts.command("lint")(contracts.lint)
 _contracts.command("show")(contracts.show)
 _contracts.command("diff")(contracts.diff)
 app.add_typer(_contracts, name="contracts")
+app.command()(check.check)
 app.command()(running.undo)
 app.command()(running.rebuild)
 app.command()(running.audit)

@@ -21,6 +21,7 @@ SWITCHES = ("file_count_validation", "schema_validation", "business_rules_valida
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE = re.compile(r"[^/\\:\x00-\x1f]{1,200}\.csv", re.IGNORECASE)
 _DATED = re.compile(r"([a-z]+)_\d{4}_\d{2}_\d{2}\.csv", re.IGNORECASE)
+_DAY = re.compile(r"_(\d{4})_(\d{2})_(\d{2})\.csv$", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE_KEYS = ("name", "domain", "rows", "sha256", "control_total", "encoding")
 
@@ -87,6 +88,17 @@ def parse_trigger(raw: bytes, name: str) -> Trigger:
         switches=_switches(value.get("data_quality_checks"), name),
         supersede=value.get("supersede") is True,
     )
+
+
+def told_by_name(file: str) -> tuple[str | None, dt.date | None]:
+    """The domain and the day that the name of a file tells; None where it does not."""
+    dated, day = _DATED.fullmatch(file), _DAY.search(file)
+    domain = dated[1].lower() if dated else None
+    try:
+        date = dt.date(int(day[1]), int(day[2]), int(day[3])) if day else None
+    except ValueError:
+        date = None
+    return domain if domain in DOMAINS else None, date if date and 1900 <= date.year <= 2100 else None
 
 
 def _json(raw: bytes, name: str) -> dict[str, Any]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook.config import Settings
+from cartbrook.contracts.model import Contract
 from cartbrook.frames.casting import fingerprint
 from cartbrook.lake.csv_scan import Limits
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.landing import read_files
+from cartbrook.lake.session import Session
 from cartbrook.types import Batch, Operation, SourceFile, StepResult
 
 
@@ -21,12 +24,17 @@ def run(lake: Lake, operation: Operation) -> StepResult:
 
 
 def _ingest(lake: Lake, operation: Operation, batch: Batch, domain: str) -> None:
-    files = [file for file in batch.files if file.domain == domain]
-    limits = Limits(max_file_bytes=lake.settings.max_file_bytes, max_field_bytes=lake.settings.max_field_bytes)
-    delivered = read_files(lake.tables.session, files, lake.contracts[domain].names, limits)
-    rows = _identified(delivered, batch, files).withColumn("_batch_id", F.lit(batch.batch_id))
+    rows = delivered(lake.tables.session, batch, lake.contracts[domain], lake.settings)
     where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
     lake.tables.replace(f"bronze.{domain}", rows, where, held=operation.attempt > 1 or operation.stepwise)
+
+
+def delivered(session: Session, batch: Batch, contract: Contract, settings: Settings) -> DataFrame:
+    """The records of a domain as their files hold them, all text; the columns of bronze but those of the slice."""
+    files = [file for file in batch.files if file.domain == contract.domain]
+    limits = Limits(max_file_bytes=settings.max_file_bytes, max_field_bytes=settings.max_field_bytes)
+    rows = read_files(session, files, contract.names, limits)
+    return _identified(rows, batch, files).withColumn("_batch_id", F.lit(batch.batch_id))
 
 
 def _identified(delivered: DataFrame, batch: Batch, files: list[SourceFile]) -> DataFrame:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
+from cartbrook.contracts.model import Contract
 from cartbrook.contracts.trigger import ExpectedFile, Trigger, parse_trigger
 from cartbrook.errors import DeclaredDiffers, FileRefused, TriggerRefused
 from cartbrook.lake import intake
@@ -117,7 +118,7 @@ def _examine(
         attempt=attempt + (seen.attempt if seen else 0),
     )
     try:
-        files = tuple(lake.tables.each(lambda file: _look(lake, file, folder), trigger.files))
+        files = tuple(lake.tables.each(lambda file: look(file, folder, lake.contracts[file.domain], limits(lake)), trigger.files))
         batch = dataclasses.replace(batch, files=files)
         row = _row(batch, "running")
     except FileRefused as error:
@@ -132,10 +133,15 @@ def _examine(
     return batch
 
 
-def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
-    contract = lake.contracts[file.domain]
+def look(file: ExpectedFile, folder: Path, contract: Contract, limits: Limits) -> SourceFile:
+    """Read a file once and find out whether it is what it must be, without reading its records.
+
+    Raises:
+        FileRefused: It cannot be read, or has not the columns of the contract.
+        DeclaredDiffers: It is not what its trigger declares.
+    """
     encoding = file.encoding or contract.encoding
-    scan = scan_file(folder / file.name, encoding=encoding, limits=limits(lake), name=file.name)
+    scan = scan_file(folder / file.name, encoding=encoding, limits=limits, name=file.name)
     missing = [name for name in contract.names if name not in scan.header]
     if missing:
         raise FileRefused(
