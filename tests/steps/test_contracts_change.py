@@ -140,6 +140,7 @@ def test_an_empty_lake_needs_no_rebuild(shop):
     from cartbrook.steps import publish
 
     with shop((BRAND, COST + BRAND)) as lake:
+        assert [finding.problem for finding in pipeline.prove(lake)] == [None]
         with lake.exclusive():
             operation = runner.operation(lake, "rebuild", lake.ledger.newest(), None)
             runner.carry(lake, operation, {"evolve": evolving, "publish": publish.run})

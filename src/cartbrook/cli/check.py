@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,8 @@ from cartbrook.errors import FileRefused, UsageError, WorkspaceError
 if TYPE_CHECKING:
     from cartbrook.contracts.model import Contract
     from cartbrook.trial import Bench, Trial
+
+_CENT = Decimal("0.01")
 
 
 def check(
@@ -106,7 +109,10 @@ def _report(trial: Trial, contract: Contract, when: dt.date, warnings: list[str]
     from cartbrook.trial import OPEN
 
     rules = {rule.name: rule for rule in contract.rules}
-    results = [{**asdict(result), "action": rules[result.rule].action} for result in trial.results]
+    results = [
+        {**asdict(result), "amount_at_risk": result.amount_at_risk.quantize(_CENT), "action": rules[result.rule].action}
+        for result in trial.results
+    ]
     skipped = [
         {"rule": name, "severity": rules[name].severity, "action": rules[name].action, "status": "not_evaluated"}
         for name in trial.not_evaluated

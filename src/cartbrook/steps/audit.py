@@ -35,14 +35,14 @@ class Finding:
 
 def audit(lake: Lake, publication: Publication) -> list[Finding]:
     """Run every proof over the tables of a publication."""
-    proofs: list[Callable[[], Finding]] = [partial(_live, lake, publication)]
+    proofs: list[Callable[[], Finding]] = [partial(live_batches, lake, publication)]
     proofs += [partial(_books, lake, publication, domain) for domain in lake.contracts]
     proofs += [partial(_history, lake, publication, domain) for domain in DIMENSIONS]
     proofs += [partial(_binding, lake, publication, domain) for domain in FACTS]
     return lake.tables.each(lambda proof: proof(), proofs)
 
 
-def _live(lake: Lake, publication: Publication) -> Finding:
+def live_batches(lake: Lake, publication: Publication) -> Finding:
     """Silver holds the live pairs and no other."""
     live = {(entry.batch_id, entry.revision) for entry in publication.live}
     held = reduce(
