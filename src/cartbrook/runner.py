@@ -110,6 +110,10 @@ def perform(
     finally:
         lake.tables.clear_staging()
     lake.ledger.record(operation, done)
+    if "publish" in steps:
+        # What was published is published, whatever comes of this.
+        with contextlib.suppress(Exception):
+            lake.checkpoint()
     return result
 
 
