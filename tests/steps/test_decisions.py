@@ -44,12 +44,12 @@ def deliver(lake, *batches) -> None:
     assert [outcome.status for outcome in outcomes] == ["published"] * len(batches), outcomes
 
 
-def rows(lake, name: str) -> list[dict]:
+def rows(lake, name):
     """The published rows of a table."""
     return lake.published(name, lake.ledger.newest()).toArrow().to_pylist()
 
 
-def aside(lake) -> dict[int, dict]:
+def aside(lake):
     """Rows of ops.quarantine by line."""
     return {row["source_line"]: row for row in rows(lake, "ops.quarantine")}
 
