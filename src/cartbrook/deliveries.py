@@ -185,6 +185,8 @@ def _failed(lake: Lake, operation: Operation, error: Exception) -> Outcome:
 def _told(row: BatchRow, seconds: float) -> Outcome:
     counts = {
         "accepted": row.rows_accepted or 0,
+        "corrected": row.rows_corrected or 0,
+        "discarded": row.rows_discarded or 0,
         "quarantined": row.rows_quarantined or 0,
         "parked": row.rows_parked or 0,
         "duplicate": row.rows_duplicate or 0,
