@@ -54,7 +54,7 @@ def ready(lake: Lake, base: Publication) -> Publication:
     if base.live:
         require_logic(lake, base)
     cause = EVOLVED if base.live else "rebuild"
-    runner.carry(lake, runner.operation(lake, cause, base, None), {"evolve": evolve, "publish": publish.run})
+    runner.carry(lake, runner.operation(lake, cause, base), {"evolve": evolve, "publish": publish.run})
     return lake.ledger.newest()
 
 
@@ -102,7 +102,7 @@ def gained(lake: Lake, base: Publication) -> Columns | None:
         return None
     wanted = logic_hash(without(lake.contracts, new), lake.settings)
     some_lost = any(difference.surplus for difference in stored.values())
-    return new if wanted == base.logic_hash or (some_lost and _came_from(lake, wanted)) else None
+    return new if wanted == base.logic_hash or (some_lost and _came_from(lake, base, wanted)) else None
 
 
 def as_published(lake: Lake, columns: Columns) -> Lake:
@@ -110,10 +110,12 @@ def as_published(lake: Lake, columns: Columns) -> Lake:
     return dataclasses.replace(lake, contracts=without(lake.contracts, columns)) if columns else lake
 
 
-def _came_from(lake: Lake, wanted: str) -> bool:
-    """True if all that was published since a logic hash either kept it or added plain columns."""
+def _came_from(lake: Lake, base: Publication, wanted: str) -> bool:
+    """True if all that was published since a logic hash and until a publication either kept it or added plain columns."""
     newer: Publication | None = None
     for publication in lake.ledger.publications(_REMEMBERED):
+        if publication.publish_seq > base.publish_seq:
+            continue
         if newer is not None and newer.logic_hash != publication.logic_hash and newer.cause != EVOLVED:
             return False
         if publication.logic_hash == wanted:

@@ -21,7 +21,8 @@ from cartbrook.errors import BooksDoNotBalance
 from cartbrook.frames import scoring
 from cartbrook.frames.facts import resolve
 from cartbrook.frames.parking import parked, raw_texts
-from cartbrook.frames.quality import OPEN, split
+from cartbrook.frames.quality import split
+from cartbrook.frames.quarantine import OPEN
 from cartbrook.lake.csv_scan import Limits
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.session import Session

@@ -121,7 +121,7 @@ def test_a_batch_before_and_a_batch_after(shop):
         before = lake.ledger.newest()
     with shop((BRAND, COST + BRAND)) as lake:
         with lake.exclusive():
-            operation = runner.operation(lake, "rebuild", before, None)
+            operation = runner.operation(lake, "rebuild", before)
             runner.carry(lake, operation, {"evolve": evolving, **pipeline.REBUILD})
         newest = lake.ledger.newest()
         [old] = lake.published("gold.dim_product", newest).toArrow().to_pylist()
@@ -142,7 +142,7 @@ def test_an_empty_lake_needs_no_rebuild(shop):
     with shop((BRAND, COST + BRAND)) as lake:
         assert [finding.problem for finding in pipeline.prove(lake)] == [None]
         with lake.exclusive():
-            operation = runner.operation(lake, "rebuild", lake.ledger.newest(), None)
+            operation = runner.operation(lake, "rebuild", lake.ledger.newest())
             runner.carry(lake, operation, {"evolve": evolving, "publish": publish.run})
         assert lake.ledger.newest().logic_hash == lake.logic_hash
         deliver(lake, "2025-01-16", cost="4.00")
@@ -448,6 +448,66 @@ def test_a_change_that_was_rebuilt_is_not_undone_by_history(shop):
         assert pipeline.rebuild(lake).status == "rebuilt"
         assert len(rows_of(lake, "gold.dim_product", "version")) == 1
         require_sound(lake)
+
+
+def test_older_publications_are_proved_as_they_were(shop):
+    """Under the contracts of their time, which are those in force without what came since."""
+    from cartbrook import pipeline
+
+    with shop() as lake:
+        hand_in(lake, 1, 10, customers=[customer()], products=[product()], orders=[order(day="2025-01-10")])
+        assert ran(lake) == ["published"]
+    with shop((BRAND, ORIGIN + BRAND)) as lake:
+        hand_in(lake, 2, 11, products=[product(origin="Peru")])
+        assert ran(lake) == ["published"]
+        for seq in range(lake.ledger.newest().publish_seq + 1):
+            assert [finding for finding in pipeline.prove(lake, publish_seq=seq) if finding.problem] == []
+    with shop((BRAND, ORIGIN + SHAPE + BRAND)) as lake:
+        assert ran(lake) == []
+    with shop((BRAND, ORIGIN + BRAND)) as lake:  # it had no values: nothing else changed for the publications before it
+        assert ran(lake) == []
+        for seq in range(lake.ledger.newest().publish_seq + 1):
+            assert [finding for finding in pipeline.prove(lake, publish_seq=seq) if finding.problem] == []
+
+
+def test_old_batches_are_made_anew_with_a_new_column(shop):
+    """A decision on an old record, and a batch taken in again from bronze, follow the new contract; a lost column does no harm."""
+    from cartbrook import pipeline
+    from cartbrook.types import Decision
+
+    with shop() as lake:
+        hand_in(lake, 1, 10, products=[product(), product("p2", price="none")])
+        assert ran(lake) == ["published"]
+    with shop((BRAND, SHAPE + BRAND)) as lake:
+        assert ran(lake) == []
+    with shop((BRAND, ORIGIN + BRAND)) as lake:
+        [(bad,)] = rows_of(lake, "ops.quarantine", "quarantine_id")
+        edited = {**product("p2"), "origin": "Peru"}
+        assert [decided.after for decided in pipeline.decide(lake, [Decision(bad, "fix", edited)])] == ["corrected"]
+        assert rows_of(lake, "gold.dim_product", "product_id", "origin", "shape") == [("p1", None, None), ("p2", "Peru", None)]
+        assert pipeline.reprocess(lake, "b1", from_bronze=True).status == "published"
+        assert rows_of(lake, "gold.dim_product", "product_id", "origin", "shape") == [("p1", None, None), ("p2", "Peru", None)]
+        require_sound(lake)
+
+
+def test_a_preview_sees_a_new_column_come(shop):
+    """It tells what the batch would do, not that every row gains a column; the workspace itself stays as it is."""
+    from cartbrook.preview import preview
+
+    with shop() as lake:
+        hand_in(lake, 1, 10, products=[product(), product("p2")])
+        assert ran(lake) == ["published"]
+    with shop((BRAND, ORIGIN + BRAND)) as lake:
+        hand_in(lake, 2, 11, products=[product(origin="Peru")])
+        landing = lake.places.landing / "b2"
+        trigger = lake.places.triggers / "b2.json"
+        outbox = lake.places.root / "outbox"
+        landing.rename(outbox)
+        found = preview(lake, trigger.rename(outbox / "trigger.json"))
+        assert found.outcome.status == "published"
+        assert found.versions["dim_product"] == {"opened": 1, "closed": 1, "changed": 0, "removed": 0}
+        assert causes(lake) == ["init", "batch"]
+        assert "origin" not in columns(lake, "silver.products")
 
 
 @pytest.mark.parametrize(("currencies", "due"), [(["EUR", None, None], "EUR"), ([None], "USD"), ([], "USD")])

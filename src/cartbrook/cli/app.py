@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cartbrook.cli import check, contracts, demo, doctor, query, reading, running, workspace
+from cartbrook.cli import check, contracts, demo, doctor, quarantine, query, reading, running, workspace
 from cartbrook.cli.output import note, say
 from cartbrook.errors import CartbrookError
 
@@ -56,9 +56,7 @@ app.command()(running.run)
 app.command()(reading.status)
 app.command()(reading.batches)
 app.command()(reading.show)
-_quarantine = typer.Typer(help="Records that were set aside or wait for their parents.", no_args_is_help=True)
-_quarantine.command("list")(reading.quarantine)
-app.add_typer(_quarantine, name="quarantine")
+app.add_typer(quarantine.app, name="quarantine")
 _contracts = typer.Typer(help="What the files of each domain must hold: checked, shown, compared.", no_args_is_help=True)
 _contracts.command("lint")(contracts.lint)
 _contracts.command("show")(contracts.show)
@@ -66,6 +64,9 @@ _contracts.command("diff")(contracts.diff)
 app.add_typer(_contracts, name="contracts")
 app.command()(check.check)
 app.command()(running.undo)
+app.command()(running.reprocess)
+app.command()(workspace.supersede)
+app.command()(running.preview)
 app.command()(running.rebuild)
 app.command()(running.audit)
 app.command()(query.query)

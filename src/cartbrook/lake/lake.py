@@ -84,6 +84,11 @@ class Lake:
             _path=path,
         )
 
+    @property
+    def engine(self) -> Engine:
+        """The open engine, for another lake to use."""
+        return self._engine
+
     def close(self) -> None:
         """Close the engine, if it was opened here."""
         if self._owns_engine:
@@ -208,6 +213,10 @@ class Lake:
                 f"Tables were written by someone else while this ran: {', '.join(strays[:5])}. Nothing was published.",
                 hint="Only cartbrook may write its tables. Run again.",
             )
+
+    def checkpoint(self) -> None:
+        """Write checkpoints where logs have grown long; to be called after a publication."""
+        self.tables.each(self.tables.checkpoint, (*SCHEMAS, *self.tables_all()))
 
     def published(self, name: str, publication: Publication) -> DataFrame:
         """A pinned table as readers see it."""

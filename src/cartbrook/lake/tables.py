@@ -34,6 +34,9 @@ from cartbrook.lake.values import STAGING, Staged, fetch, frame_of
 INSERT, DELETE = "insert", "delete"
 
 _COMMIT = re.compile(r"[0-9]{20}\.json")
+_HINT = "_last_checkpoint"
+"""Names the newest checkpoint. With it, Sail 0.7.2 cannot read any version older than that checkpoint."""
+_NEVER = "1000000000"
 
 
 Item = TypeVar("Item")
@@ -107,8 +110,22 @@ class Tables:
     def create(self, name: str) -> None:
         """Create an empty table at version 0; nothing happens if it is there."""
         if not DeltaTable.is_deltatable(str(self._root / name.replace(".", "/"))):
-            empty = self.session.createDataFrame([], self._schemas[name])
-            empty.write.format("delta").mode("append").save(self._location(name))
+            empty = self.session.createDataFrame([], self._schemas[name]).write.format("delta")
+            empty.options(**{"delta.checkpointInterval": _NEVER}).mode("append").save(self._location(name))
+
+    def checkpoint(self, name: str, every: int = 50) -> None:
+        """Write a checkpoint where the log has grown by `every` commits since the last: opening a table reads all of these.
+
+        To be called while the head is what readers trust. Engines make none by themselves (docs/decisions/0010).
+        """
+        log = self._root / name.replace(".", "/") / "_delta_log"
+        names = [entry.name for entry in os.scandir(log)]
+        head = max(int(entry[:20]) for entry in names if _COMMIT.fullmatch(entry))
+        last = max((int(entry[:20]) for entry in names if ".checkpoint" in entry), default=0)
+        if head - last >= every:
+            self._delta(name).create_checkpoint()
+        if head - last >= every or _HINT in names:
+            (log / _HINT).unlink(missing_ok=True)
 
     def difference(self, name: str, version: int | None = None) -> Difference:
         """What is stored, at the head or a version, compared with what is declared."""
@@ -309,11 +326,12 @@ class Tables:
 
     def _conform(self, name: str, rows: DataFrame, extra: Sequence[str] = ()) -> DataFrame:
         """The rows in the table's column order, if they have exactly the declared columns and types."""
-        lost = self._require_alike(name)
+        lost = {field.name: field.dataType for field in self._require_alike(name)}
         expected = {field.name: field.dataType for field in self._schemas[name].fields}
         given = {field.name: field.dataType for field in rows.schema.fields}
         wrong = [f"{column} is missing" for column in expected if column not in given]
-        wrong += [f"{column} is not a column of it" for column in given if column not in expected and column not in extra]
+        known = {*expected, *lost, *extra}
+        wrong += [f"{column} is not a column of it" for column in given if column not in known]
         wrong += [
             f"{column} is {given[column].simpleString()} and not {kind.simpleString()}"
             for column, kind in expected.items()
@@ -321,8 +339,8 @@ class Tables:
         ]
         if wrong:
             raise SchemaMismatch(f"Rows for {name} do not fit: {'; '.join(wrong[:5])}.", hint="Nothing was written.")
-        nothing = (F.lit(None).cast(field.dataType).alias(field.name) for field in lost)
-        return rows.select(*expected, *nothing, *extra)
+        kept = (F.col(column) if column in given else F.lit(None).cast(kind).alias(column) for column, kind in lost.items())
+        return rows.select(*expected, *kept, *extra)
 
 
 def _kinds(schema: T.StructType) -> dict[str, str]:

@@ -18,15 +18,19 @@ from cartbrook.types import Batch, Operation, SourceFile, StepResult
 def run(lake: Lake, operation: Operation) -> StepResult:
     """Write the bronze slice of every delivered domain."""
     batch = operation.batch
-    assert batch is not None
     lake.tables.each(lambda domain: _ingest(lake, operation, batch, domain), batch.domains)
     return StepResult(rows_in=batch.rows, rows_out=batch.rows)
 
 
 def _ingest(lake: Lake, operation: Operation, batch: Batch, domain: str) -> None:
-    rows = delivered(lake.tables.session, batch, lake.contracts[domain], lake.settings)
     where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
-    lake.tables.replace(f"bronze.{domain}", rows, where, held=operation.attempt > 1 or operation.stepwise)
+    held = operation.attempt > 1 or operation.stepwise
+    if batch.taken_from is not None:
+        raw = lake.tables.read(f"bronze.{domain}", where={**where, "_revision": batch.taken_from})
+        lake.tables.replace(f"bronze.{domain}", raw, where, held=held)
+        return
+    rows = delivered(lake.tables.session, batch, lake.contracts[domain], lake.settings)
+    lake.tables.replace(f"bronze.{domain}", rows, where, held=held)
 
 
 def delivered(session: Session, batch: Batch, contract: Contract, settings: Settings) -> DataFrame:
