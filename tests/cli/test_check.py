@@ -115,7 +115,7 @@ def test_what_check_says_is_what_run_does(cartbrook, shop, orders, tmp_path):
     (tmp_path / "trigger.json").write_text(json.dumps(trigger), "utf-8")
     assert cartbrook("submit", tmp_path / "trigger.json", "-w", copy).code == 0
     [outcome] = [row for row in cartbrook("run", "-w", copy, "--json").json if row["batch_id"] == "T4"]
-    assert outcome["rows"] == {
+    assert {state: count for state, count in outcome["rows"].items() if count} == {
         "accepted": report["accepted"],
         "quarantined": report["quarantined"],
         "parked": report["waiting"],

@@ -471,7 +471,7 @@ def test_older_publications_are_proved_as_they_were(shop):
 
 
 def test_old_batches_are_made_anew_with_a_new_column(shop):
-    """A decision on an old record, and a batch taken in again from bronze, follow the new contract; a lost column does no harm."""
+    """A decision on an old record and a batch taken in again from bronze follow the new contract; a lost column does no harm."""
     from cartbrook import pipeline
     from cartbrook.types import Decision
 

@@ -24,6 +24,7 @@ AMOUNT, CURRENCY = "      - {property: amount, value: order_amount}\n", "      -
 REQUIRED = "        required: true\n"
 OF_KEY = f"{REQUIRED}        primaryKey: true\n        primaryKeyPosition: 2\n"
 ACTION = "              - {{property: action, value: {}}}\n".format
+SNAPSHOT, QUALITY = "    customProperties:\n      - {property: snapshot, value: full}\n", "    quality:\n"
 PAYPAL = "                - paypal\n"
 
 
@@ -130,7 +131,7 @@ OTHERS: dict[str, tuple[str, list[Edit], list[str]]] = {
     "a reference renamed": ("orders", [("value: unknown_customer", "value: stranger")], ["compatible rules.stranger"]),
     "event time": ("orders", [("{property: event_time, value: order_date}", CREATED)], ["rebuild settings.event_time"]),
     "no money": ("orders", [(AMOUNT, ""), (CURRENCY, "")], ["rebuild settings.amount", "rebuild settings.currency"]),
-    "snapshots": ("orders", [setting("snapshot", "full")], ["rebuild settings.snapshot"]),
+    "snapshots": ("products", [before(QUALITY, SNAPSHOT)], ["rebuild settings.snapshot"]),
     "another encoding": ("orders", [setting("encoding", "latin-1")], ["breaking settings.encoding"]),
     "a sequence": ("orders", [setting("sequence_by", "order_date")], ["rebuild settings.sequence_by"]),
     "a mark that deletes": (
@@ -234,7 +235,9 @@ def test_nothing_changed():
 
 def test_the_worst_comes_first():
     """By domain in the order of references, and in each the worst first."""
-    orders = edited("orders", [("version: 1.0.0", "version: 2"), (PAYPAL, ""), setting("snapshot", "full")])
+    orders = edited(
+        "orders", [("version: 1.0.0", "version: 2"), (PAYPAL, ""), ("value: order_date}", "value: created_timestamp}")]
+    )
     products = edited("products", [("version: 1.0.0", "version: 2")])
     changes = diff(BUILT_IN, {**BUILT_IN, "orders": orders, "products": products})
     assert [f"{change.domain} {change.kind}" for change in changes] == [
