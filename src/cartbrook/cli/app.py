@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _debug = False
+_INTERRUPTED = 130
 
 
 def _say_version(wanted: bool) -> None:
@@ -79,6 +80,8 @@ def call(words: list[str]) -> int:
     try:
         app(words, prog_name="cartbrook")
     except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            note("Interrupted. What was not published counts for nothing; the next `cartbrook run` goes on.")
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except CartbrookError as error:
         _tell_traceback()
