@@ -82,7 +82,7 @@ def audit(workspace: Workspace = HERE, as_json: Json = False) -> None:
 
 def told_line(outcome: Outcome) -> str:
     """An outcome as one line: what became of it, score, counts, seconds."""
-    message = outcome.message.replace("\n", " ")
+    message = " ".join(line.strip() for line in outcome.message.splitlines())
     name = f"{outcome.batch_id}: "
     parts = [outcome.status if outcome.status == "published" else message.removeprefix(name)]
     if outcome.status not in message and outcome.status not in ("published", "unchanged", "waiting"):

@@ -34,8 +34,13 @@ def waiting_triggers(places: Places) -> list[Path]:
     """Triggers that were put into landing/triggers, oldest name first. Hidden and unfinished files are left alone."""
     if not places.triggers.is_dir():
         return []
-    found = (path for path in places.triggers.iterdir() if path.suffix == ".json" and not path.name.startswith("."))
-    return sorted(path for path in found if path.is_file())
+    found = (path for path in places.triggers.iterdir() if path.suffix.lower() == ".json" and not path.name.startswith("."))
+    return sorted(path for path in found if path.is_file() or path.is_symlink())  # a link is refused, wherever it leads
+
+
+def name_of(path: Path) -> str:
+    """A trigger's name without its ending, for messages and folders; ``_`` for what no terminal or table can hold."""
+    return "".join(letter if letter.isprintable() else "_" for letter in path.stem)
 
 
 def read_trigger(path: Path) -> bytes:
@@ -45,7 +50,7 @@ def read_trigger(path: Path) -> bytes:
         TriggerRefused: It is a link.
     """
     if path.is_symlink():
-        raise TriggerRefused("unsafe_file", f"{path.name}: this is a link.", hint="Put the trigger itself there.")
+        raise TriggerRefused("unsafe_file", f"{name_of(path)}: this is a link.", hint="Put the trigger itself there.")
     with path.open("rb") as stream:
         return stream.read(MAX_BYTES + 1)
 
