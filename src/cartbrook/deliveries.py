@@ -182,6 +182,8 @@ def _warnings(row: BatchRow) -> tuple[str, ...]:
             warnings.append(f"{file.name} holds no records")
         if file.blank_lines:
             warnings.append(f"{file.name} has {file.blank_lines} blank line{'s' if file.blank_lines > 1 else ''}")
+        if file.torn:
+            warnings.append(f"{file.name} breaks off in its last line")
         if file.extra_columns:
             warnings.append(f"{file.name} has columns the contract does not know: {', '.join(file.extra_columns[:5])}")
     return tuple(warnings)

@@ -24,6 +24,7 @@ class SourceFile:
         extra_columns: Header names the contract does not know; kept aside as rescued data.
         encoding: Encoding it is decoded by.
         control_total: Declared sum of the domain's amount column, as decimal text; what is declared is enforced.
+        torn: Its last record breaks off: most likely the file was cut.
     """
 
     domain: str
@@ -35,6 +36,7 @@ class SourceFile:
     extra_columns: tuple[str, ...] = ()
     encoding: str = "utf-8"
     control_total: str | None = None
+    torn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Batch:
                 "extra_columns": list(file.extra_columns),
                 "encoding": file.encoding,
                 "control_total": file.control_total,
+                "torn": file.torn,
             }
             for file in self.files
         ]
@@ -131,6 +134,7 @@ class Batch:
                 extra_columns=tuple(entry["extra_columns"]),
                 encoding=entry["encoding"],
                 control_total=entry["control_total"],
+                torn=entry.get("torn", False),
             )
             for entry in value["files"]
         )

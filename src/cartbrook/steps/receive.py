@@ -29,15 +29,21 @@ def receive(lake: Lake, path: Path, base: Publication, confirmed: Collection[str
     Returns:
         The claimed batch, recorded as running; or what became of the trigger (unchanged, held, waiting, refused, rejected).
     """
+    name = intake.name_of(path)
     try:
-        trigger = parse_trigger(intake.read_trigger(path), path.name)
+        trigger = parse_trigger(intake.read_trigger(path), f"{name}{path.suffix}")
     except TriggerRefused as error:
-        intake.refuse(lake.places, path.stem, [path], error)
-        return Outcome(path.stem, "refused", error.message)
+        intake.refuse(lake.places, name, [path], error)
+        return Outcome(name, "refused", error.message)
     rows = lake.ledger.batches(trigger.trigger_id)
     try:
         return _take(lake, path, trigger, rows, base, confirmed)
     except TriggerRefused as error:
+        waited = [row for row in rows if row.status in WAITING]
+        if waited:
+            lake.ledger.save(
+                [dataclasses.replace(row, status="failed", finished_at=utc_now(), error=error.message) for row in waited]
+            )
         found = _present(lake, trigger)
         intake.refuse(lake.places, trigger.trigger_id, [path, *found], error)
         return Outcome(trigger.trigger_id, "refused", error.message)
@@ -149,6 +155,10 @@ def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
         raise DeclaredDiffers("sha256_differs", f"{file.name}: its sha256 is not the one the trigger declares.")
     if file.rows is not None and file.rows != scan.rows:
         raise DeclaredDiffers("rows_differ", f"{file.name}: {scan.rows} records, and the trigger declares {file.rows}.")
+    if file.rows is not None and scan.torn:  # counted as a record, but not one that the sender means
+        raise DeclaredDiffers(
+            "rows_differ", f"{file.name}: its last line breaks off, and the trigger declares {file.rows} records."
+        )
     return SourceFile(
         domain=file.domain,
         name=file.name,
@@ -159,6 +169,7 @@ def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
         extra_columns=tuple(name for name in scan.header if not contract.has(name)),
         encoding=encoding,
         control_total=None if file.control_total is None else str(file.control_total),
+        torn=scan.torn,
     )
 
 
