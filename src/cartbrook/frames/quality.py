@@ -11,7 +11,7 @@ from cartbrook.contracts.model import Action, Contract, Scope
 from cartbrook.frames.casting import cast, clean, record_hash
 from cartbrook.frames.order import greatest_first
 from cartbrook.frames.raw import raw_record
-from cartbrook.frames.rules import active_rules, any_of, breaks, flag, names_of, reason, worst
+from cartbrook.frames.rules import active_rules, any_of, breaks, flag, names_of, quoting, reason, worst
 from cartbrook.frames.schema import BRONZE_LINEAGE, QUARANTINE, SILVER_LINEAGE, struct
 from cartbrook.types import Batch
 
@@ -58,9 +58,8 @@ def split(records: DataFrame, contract: Contract, batch: Batch, timezone: str = 
     accepted = settled.where("_rank = 1").select(*contract.names, *struct(SILVER_LINEAGE).names)
 
     conflict = next(rule for rule in contract.rules if rule.check == "unique")
-    lost = settled.where("_rank > 1").withColumns(
-        {"_broken": F.array(F.lit(conflict.name)), "_reason": F.lit(conflict.description or conflict.name)}
-    )
+    both = F.concat(quoting({name: F.col(name) for name in contract.key}), F.lit(f": {conflict.description or conflict.name}"))
+    lost = settled.where("_rank > 1").withColumns({"_broken": F.array(F.lit(conflict.name)), "_reason": both})
     names = [F.when(breaks, F.lit(rule.name)) for rule, breaks in zip(severe, broken, strict=True)]
     reasons = [F.when(breaks, reason(rule, contract)) for rule, breaks in zip(severe, broken, strict=True)]
     unsound = typed.where(~sound).withColumns({"_broken": names_of(names), "_reason": F.array_join(names_of(reasons), "; ")})
