@@ -17,6 +17,7 @@ from cartbrook.errors import BooksDoNotBalance, DeclaredDiffers
 from cartbrook.frames import books
 from cartbrook.frames.changes import keys_of, within
 from cartbrook.frames.invariants import broken_versions
+from cartbrook.frames.likeness import near_duplicates
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
 from cartbrook.types import Batch, BatchRow, Operation, Publication, StepResult
@@ -58,8 +59,16 @@ def run(lake: Lake, operation: Operation) -> StepResult:
 
 def _published(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
     domains = [domain for domain in DIMENSIONS if _written(lake, operation, f"gold.{DIMENSIONS[domain]}")]
-    checks = [partial(_balanced, lake, batch), *(partial(_require_history, lake, batch, domain) for domain in domains)]
-    counts, *_ = lake.tables.each(lambda check: check(), checks)
+    checks = [
+        partial(_balanced, lake, batch),
+        partial(_near_duplicates, lake, batch),
+        *(partial(_require_history, lake, batch, domain) for domain in domains),
+    ]
+    counts, alike, *_ = lake.tables.each(lambda check: check(), checks)
+    warnings = [warning for file in batch.files for warning in file.warnings]
+    warnings += [
+        f"{keys} keys of {domain} differ from each other only in case or blanks" for domain, keys in alike.items() if keys
+    ]
     now = utc_now()
     started = next((row.started_at for row in before if row.revision == batch.revision), None)
     content = next((row.content_hash for row in before if row.revision == batch.revision), None)
@@ -79,6 +88,7 @@ def _published(lake: Lake, operation: Operation, batch: Batch, before: list[Batc
         rows_rejected=0,
         started_at=started,
         finished_at=now,
+        warnings="\n".join(warnings) or None,
         content_hash=content,
         rules_hash=batch.rules_hash,
         manifest=batch.to_json(),
@@ -148,6 +158,15 @@ def _entries(lake: Lake, batch: Batch, domain: str) -> DataFrame:
     bronze = lake.tables.read(f"bronze.{domain}", where={**where, "_revision": batch.revision})
     aside = lake.tables.read("ops.quarantine", where={"batch_seq": batch.batch_seq}).where(F.col("domain") == domain)
     return books.entries(bronze, lake.tables.read(f"silver.{domain}", where=where), aside, lake.contracts[domain])
+
+
+def _near_duplicates(lake: Lake, batch: Batch) -> Counter[str]:
+    """For each domain, how many of the batch's keys look like another one of it."""
+    where = {"_batch_seq": batch.batch_seq}
+    parts = [
+        near_duplicates(lake.tables.read(f"silver.{domain}", where=where), lake.contracts[domain]) for domain in batch.domains
+    ]
+    return Counter({row["domain"]: row["keys"] for row in lake.tables.stage(reduce(DataFrame.unionByName, parts)).fetch()})
 
 
 def _problem(entry: dict[str, Any]) -> str | None:

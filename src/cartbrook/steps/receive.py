@@ -11,7 +11,7 @@ from pathlib import Path
 from cartbrook.contracts.trigger import ExpectedFile, Trigger, parse_trigger
 from cartbrook.errors import DeclaredDiffers, FileRefused, TriggerRefused
 from cartbrook.lake import intake
-from cartbrook.lake.csv_scan import Limits, scan_file
+from cartbrook.lake.csv_scan import scan_file
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import minutes_since, utc_now
 from cartbrook.types import Batch, BatchRow, Outcome, Publication, SourceFile
@@ -69,11 +69,6 @@ def hold(lake: Lake, row: BatchRow, error: DeclaredDiffers) -> Outcome:
     lake.ledger.save([dataclasses.replace(row, status="held", manifest=None, error=error.message)])
     intake.give_back(lake.places, trigger, folder)
     return Outcome(row.batch_id, "held", f"held: {error.message}")
-
-
-def limits(lake: Lake) -> Limits:
-    """How large files and fields may be, from the settings."""
-    return Limits(max_file_bytes=lake.settings.max_file_bytes, max_field_bytes=lake.settings.max_field_bytes)
 
 
 def _take(
@@ -141,7 +136,7 @@ def _examine(
 def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
     contract = lake.contracts[file.domain]
     encoding = file.encoding or contract.encoding
-    scan = scan_file(folder / file.name, encoding=encoding, limits=limits(lake), name=file.name)
+    scan = scan_file(folder / file.name, encoding=encoding, limits=lake.limits, name=file.name)
     missing = [name for name in contract.names if name not in scan.header]
     if missing:
         raise FileRefused(
