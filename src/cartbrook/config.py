@@ -45,6 +45,8 @@ class Settings:
         performance_categories: Product category of performance -> (least revenue, least revenue orders), best first.
         score_gate: A batch scoring below is rejected; None switches the gate off.
         max_days_ahead: A batch_date further past as_of is held until confirmed.
+        max_snapshot_shrink: A full snapshot that lacks a larger share of the keys that are there is held until confirmed.
+        max_days_parked: Records that wait longer for their parents, in days of business, are told by `status` and `run`.
         file_wait_minutes: How long a trigger waits for files that are not there.
         stable_seconds: A file not handed in by `submit` must not have changed for this long.
         max_file_bytes: Larger files are refused.
@@ -69,6 +71,8 @@ class Settings:
     )
     score_gate: Decimal | None = None
     max_days_ahead: int = 400
+    max_snapshot_shrink: Decimal = Decimal("0.30")
+    max_days_parked: int = 14
     file_wait_minutes: Decimal = Decimal(60)
     stable_seconds: Decimal = Decimal(1)
     max_file_bytes: int = 5 * 2**30

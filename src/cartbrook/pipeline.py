@@ -10,14 +10,14 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from pyspark.sql.types import StructType
 
-from cartbrook import deliveries, runner
+from cartbrook import decisions, deliveries, runner
 from cartbrook.config import Settings, load_settings
 from cartbrook.contracts.load import load_contracts, logic_facts, rules_hash
 from cartbrook.contracts.model import Contracts
@@ -29,14 +29,14 @@ from cartbrook.errors import (
 )
 from cartbrook.frames import LOGIC
 from cartbrook.frames.marts import MARTS
-from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, record_tables, struct
+from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, QUARANTINE_EVENTS, record_tables, struct
 from cartbrook.lake import intake
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.places import Places
 from cartbrook.lake.session import Engine
 from cartbrook.runner import Step
 from cartbrook.steps import archive, audit, facts, history, ingest, marts, publish, receive, validate, withdraw
-from cartbrook.types import Batch, Operation, Outcome, Publication, StepResult
+from cartbrook.types import Batch, Decided, Decision, Operation, Outcome, Publication, StepResult
 
 STORY: Mapping[str, Step] = {
     "ingest": ingest.run,
@@ -48,6 +48,14 @@ STORY: Mapping[str, Step] = {
     "archive": archive.run,
 }
 """What happens to a received batch, in order."""
+
+DECISION: Mapping[str, Step] = {
+    "validate": validate.run,
+    "history": history.run,
+    "facts": facts.run,
+    "marts": marts.run,
+    "publish": publish.run,
+}
 
 UNDO: Mapping[str, Step] = {
     "withdraw": withdraw.run,
@@ -104,7 +112,8 @@ def schemas(contracts: Contracts) -> dict[str, StructType]:
     for contract in contracts.values():
         tables |= record_tables(contract)
     tables |= {f"gold.{mart.name}": struct(mart.schema) for mart in MARTS}
-    return tables | {"ops.quarantine": struct(QUARANTINE), "ops.quality_results": struct(QUALITY_RESULTS)}
+    ops = {"quarantine": QUARANTINE, "quarantine_events": QUARANTINE_EVENTS, "quality_results": QUALITY_RESULTS}
+    return tables | {f"ops.{name}": struct(columns) for name, columns in ops.items()}
 
 
 def init(lake: Lake) -> None:
@@ -191,7 +200,6 @@ def _gone_on_with(lake: Lake, operation: Operation, step: str) -> Operation:
     Raises:
         StepOutOfOrder: A step before this one has not run, or ran on an older publication.
     """
-    assert operation.batch is not None
     runs = lake.ledger.steps(operation.batch.batch_id, operation.batch.revision)
     runs = [run for run in runs if run["token"] == runs[-1]["token"] and run["base_seq"] == operation.base.publish_seq]
     order = list(STORY)
@@ -221,6 +229,21 @@ def _receive(lake: Lake, batch_id: str) -> StepResult:
     raise BatchNotFound(f"No trigger of {batch_id} waits.", hint="`cartbrook submit` puts one there.")
 
 
+def decide(lake: Lake, taken: Sequence[Decision], *, confirmed: bool = False) -> list[Decided]:
+    """Take decisions on records that were set aside: fix, release, discard, or revoke of an earlier one.
+
+    Args:
+        confirmed: Snapshots that shrink by them are meant.
+
+    Raises:
+        DecisionRefused: A record is not there, or not in a state that the decision is for; nothing is recorded then.
+        SnapshotShrinks: A discard or fix lets a snapshot end more histories than is likely.
+    """
+    with lake.exclusive():
+        base = _ready(lake, deliveries.recover(lake))
+        return decisions.decide(lake, base, taken, DECISION, confirmed=confirmed)
+
+
 def undo(lake: Lake, batch_id: str) -> Outcome:
     """Take a batch out, as if it had never come; its files stay in the archive and its raw records in bronze.
 
@@ -235,7 +258,7 @@ def undo(lake: Lake, batch_id: str) -> Outcome:
                 f"{batch_id} is not published, so there is nothing to undo.", hint="`cartbrook batches` lists them."
             )
         started = time.perf_counter()
-        operation = runner.operation(lake, "undo", base, runner.live_batch(lake, live.batch_id, live.revision))
+        operation = runner.operation(lake, "undo", base, *runner.live_batches(lake, [live]))
         runner.carry(lake, operation, UNDO)
         took = time.perf_counter() - started
         return Outcome(live.batch_id, "undone", f"{live.batch_id}: undone", live.revision, seconds=took)
@@ -250,20 +273,12 @@ def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
     with lake.exclusive():
         base = deliveries.recover(lake)
         started = time.perf_counter()
-        operation = runner.operation(lake, "rebuild", base, None)
-        steps: dict[str, Step] = {}
-        if from_bronze:
-            for live in base.live:
-                batch = dataclasses.replace(runner.live_batch(lake, live.batch_id, live.revision), rules_hash=lake.rules_hash)
-                again = dataclasses.replace(runner.operation(lake, "batch", base, batch), cause="rebuild", token=operation.token)
-                steps[f"validate {live.batch_id}"] = partial(_validate_again, again)
+        batches = runner.live_batches(lake, base.live) if from_bronze else ()
+        operation = runner.operation(lake, "rebuild", base, *batches)
+        steps: Mapping[str, Step] = {"validate": validate.run} if from_bronze else {}
         runner.carry(lake, operation, {"evolve": _evolve, **steps, **REBUILD})
         rows = f"{len(base.live)} batches"
         return Outcome("rebuild", "rebuilt", f"gold rebuilt from {rows}", seconds=time.perf_counter() - started)
-
-
-def _validate_again(again: Operation, lake: Lake, _rebuild: Operation) -> StepResult:
-    return validate.run(lake, again)
 
 
 def prove(lake: Lake) -> list[audit.Finding]:
@@ -282,7 +297,7 @@ def _ready(lake: Lake, base: Publication) -> Publication:
     _require_logic(lake, base)
     if base.logic_hash == lake.logic_hash:
         return base
-    runner.carry(lake, runner.operation(lake, "rebuild", base, None), {"evolve": _evolve, "publish": publish.run})
+    runner.carry(lake, runner.operation(lake, "rebuild", base), {"evolve": _evolve, "publish": publish.run})
     return lake.ledger.newest()
 
 

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract, Scope
 from cartbrook.frames import scoring
 from cartbrook.frames.changes import keys_of, within
+from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.values import fetch
 from cartbrook.types import Batch
@@ -66,13 +67,13 @@ def _results(lake: Lake, batch: Batch, contract: Contract, held: Sequence[str]) 
     counts = _batch_counts(lake, batch, contract, ("open", "parked"))
     rules = contract.rules_of(Scope.LAKE)
     if rules:
-        silver = lake.tables.read(f"silver.{contract.domain}", where={"_batch_seq": batch.batch_seq})
+        silver = lake.tables.read(f"silver.{contract.domain}", where={"_batch_seq": batch.batch_seq}).where(is_record())
         counts = counts.unionByName(scoring.lake_counts(_context(lake, silver, contract), rules, contract))
     return scoring.results(contract, scoring.tallies(lake.tables.stage(counts).fetch()), batch.switches, held)
 
 
 def _batch_counts(lake: Lake, batch: Batch, contract: Contract, statuses: Sequence[str]) -> DataFrame:
-    silver = lake.tables.read(f"silver.{contract.domain}", where={"_batch_seq": batch.batch_seq})
+    silver = lake.tables.read(f"silver.{contract.domain}", where={"_batch_seq": batch.batch_seq}).where(is_record())
     aside = lake.tables.read("ops.quarantine", where={"batch_seq": batch.batch_seq})
     aside = aside.where((F.col("domain") == contract.domain) & F.col("status").isin(*statuses))
     return scoring.batch_counts(silver, aside, contract)

@@ -74,6 +74,7 @@ class Batch:
         trigger_timestamp: ISO text in UTC, or None; part of the one total order.
         switches: The trigger's `data_quality_checks`; a rule whose switch is False is skipped.
         rules_hash: Hash of the contracts it was received under.
+        confirmed: A person has said that it is meant as it is, unlikely as it looks.
         attempt: 1 for its first run; more where an earlier run was interrupted or failed.
     """
 
@@ -85,6 +86,7 @@ class Batch:
     trigger_timestamp: str | None = None
     switches: Mapping[str, bool] = field(default_factory=dict)
     rules_hash: str = ""
+    confirmed: bool = False
     attempt: int = 1
 
     @property
@@ -127,6 +129,7 @@ class Batch:
                 "trigger_timestamp": self.trigger_timestamp,
                 "switches": dict(self.switches),
                 "rules_hash": self.rules_hash,
+                "confirmed": self.confirmed,
                 "files": files,
             },
             sort_keys=True,
@@ -160,6 +163,7 @@ class Batch:
             trigger_timestamp=value["trigger_timestamp"],
             switches=value["switches"],
             rules_hash=value["rules_hash"],
+            confirmed=value["confirmed"],
         )
 
 
@@ -183,6 +187,8 @@ class BatchRow:
     score: str | None = None
     rows_read: int | None = None
     rows_accepted: int | None = None
+    rows_corrected: int | None = None
+    rows_discarded: int | None = None
     rows_quarantined: int | None = None
     rows_parked: int | None = None
     rows_duplicate: int | None = None
@@ -195,6 +201,22 @@ class BatchRow:
     rules_hash: str | None = None
     manifest: str | None = None
 
+    @property
+    def as_settled(self) -> tuple[object, ...]:
+        """What a publication settles of it, without the times."""
+        return (
+            self.status,
+            self.score,
+            self.rows_accepted,
+            self.rows_corrected,
+            self.rows_discarded,
+            self.rows_quarantined,
+            self.rows_parked,
+            self.rows_duplicate,
+            self.rows_rejected,
+            self.rules_hash,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:
@@ -202,7 +224,7 @@ class Publication:
 
     Attributes:
         publish_seq: 0 for the empty lake of `init`; the greatest is the newest.
-        cause: init, batch, rejection, undo or rebuild.
+        cause: init, batch, decision, rejection, undo or rebuild.
         as_of: Greatest batch_date of the live batches; None without any.
         table_versions: Delta version of every pinned table.
         batch_rows: Rows of ops.batches as this publication settled them; ops.batches is repaired from here.
@@ -228,11 +250,11 @@ class Publication:
 class Operation:
     """One change of the live set, carried from the records it touches to a publication.
 
-    A batch, a late batch, an undo and a rebuild differ only here.
+    A batch, a late batch, a decision on records, an undo and a rebuild differ only here.
 
     Attributes:
-        cause: batch, undo, rebuild or rejection.
-        batch: The batch whose slices change; None for a rebuild.
+        cause: batch, decision, undo, rebuild or rejection.
+        batches: The batches whose slices change; one for most causes, none where all is computed from silver as it is.
         base: The publication it starts from.
         live: The live batches once it is published.
         domains: Domains whose slices (or, in a rebuild, whose keys) it touches.
@@ -243,7 +265,7 @@ class Operation:
     """
 
     cause: str
-    batch: Batch | None
+    batches: tuple[Batch, ...]
     base: Publication
     live: tuple[LiveBatch, ...]
     domains: tuple[str, ...]
@@ -258,14 +280,63 @@ class Operation:
         return max((entry.batch_date for entry in self.live), default=None)
 
     @property
+    def batch(self) -> Batch:
+        """The one batch of an operation that has just one."""
+        (batch,) = self.batches
+        return batch
+
+    @property
+    def slices(self) -> dict[str, list[int]]:
+        """The condition of the slices that change, in tables of records."""
+        return {"_batch_seq": [batch.batch_seq for batch in self.batches]}
+
+    @property
     def everything(self) -> bool:
         """True if all keys are touched."""
         return self.cause == "rebuild"
 
     @property
-    def was_live(self) -> bool:
-        """True if the batch has slices in the base publication that are replaced or taken away."""
-        return self.batch is not None and self.base.live_of(self.batch.batch_id) is not None
+    def validates(self) -> bool:
+        """True if the slices of its batches are validated in it, so that they are counted and scored."""
+        return self.cause in ("batch", "decision", "rebuild")
+
+    def was_live(self, batch: Batch) -> bool:
+        """True if a batch has slices in the base publication that are replaced or taken away."""
+        return self.base.live_of(batch.batch_id) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decides on one record that was set aside.
+
+    Attributes:
+        kind: fix, release, discard or revoke.
+        edited: For a fix: the record's text by column, as it should have been delivered.
+        note: Why, in the person's words.
+    """
+
+    quarantine_id: str
+    kind: str
+    edited: Mapping[str, str] | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of a record by a decision.
+
+    Attributes:
+        before: Its status when it was decided on; None where its batch is not live.
+        after: Its status now; accepted where nothing is to be told of it any more, None where its batch is not live.
+        rules: The rules it breaks now.
+    """
+
+    decision: Decision
+    batch_id: str
+    domain: str
+    before: str | None
+    after: str | None
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

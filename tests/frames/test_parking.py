@@ -9,7 +9,8 @@ from tests.frames.inline import typed
 
 from cartbrook.contracts.load import load_contracts
 
-ORDERS = load_contracts()["orders"]
+CONTRACTS = load_contracts()
+ORDERS = CONTRACTS["orders"]
 
 
 def aside(session, rows):
@@ -64,7 +65,7 @@ def test_movements(session):
         ],
     )
     touched = ["begins", "same", "other reason", "waits again", "parent came", "stays released", "never waited"]
-    frame = movements(waiting, session.createDataFrame(pa.table({"quarantine_id": touched})), known, "B2")
+    frame = movements(waiting, session.createDataFrame(pa.table({"quarantine_id": touched})), known, CONTRACTS, "B2")
     found = {row["quarantine_id"]: row for row in frame.toArrow().to_pylist()}
     assert {key: (row["status"], row["rules"], row["resolved_by"], row["record"]) for key, row in found.items()} == {
         "begins": ("parked", ["unknown_product"], None, None),

@@ -118,7 +118,7 @@ def test_a_batch_before_and_a_batch_after(shop):
         before = lake.ledger.newest()
     with shop((BRAND, COST + BRAND)) as lake:
         with lake.exclusive():
-            operation = runner.operation(lake, "rebuild", before, None)
+            operation = runner.operation(lake, "rebuild", before)
             runner.carry(lake, operation, {"evolve": evolving, **pipeline.REBUILD})
         newest = lake.ledger.newest()
         [old] = lake.published("gold.dim_product", newest).toArrow().to_pylist()
@@ -138,7 +138,7 @@ def test_an_empty_lake_needs_no_rebuild(shop):
 
     with shop((BRAND, COST + BRAND)) as lake:
         with lake.exclusive():
-            operation = runner.operation(lake, "rebuild", lake.ledger.newest(), None)
+            operation = runner.operation(lake, "rebuild", lake.ledger.newest())
             runner.carry(lake, operation, {"evolve": evolving, "publish": publish.run})
         assert lake.ledger.newest().logic_hash == lake.logic_hash
         deliver(lake, "2025-01-16", cost="4.00")

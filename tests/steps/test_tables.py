@@ -312,3 +312,18 @@ def test_each_keeps_order_and_raises_the_first_error(tables):
     with pytest.raises(ValueError, match="0"):
         tables.each(call, range(5))
     assert sorted(done) == [2, 3, 4]
+
+
+def test_checkpoints_hide_no_version(tables, frame, lake_dir):
+    """A long log gets a checkpoint, and every version before it can still be read."""
+    log = lake_dir / "gold" / "things" / "_delta_log"
+    for number in range(12):
+        tables.append(NAME, frame(("a", number, 1)))
+    tables.checkpoint(NAME, every=20)
+    assert list(log.glob("*checkpoint*")) == []
+    tables.checkpoint(NAME, every=12)
+    assert [path.name for path in log.glob("*checkpoint*")] == ["00000000000000000012.checkpoint.parquet"]
+    tables.append(NAME, frame(("a", 12, 1)))
+    tables.checkpoint(NAME, every=12)
+    assert len(list(log.glob("*checkpoint*"))) == 1
+    assert [tables.read(NAME, version).count() for version in range(14)] == list(range(14))

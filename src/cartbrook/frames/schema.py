@@ -36,8 +36,14 @@ SILVER_LINEAGE = (
 QUARANTINE = (
     "quarantine_id string, batch_seq int, batch_id string, revision int, domain string, source_file string, source_line bigint, "
     "record string, rules array<string>, severity string, reason string, amount decimal(18,2), currency string, status string, "
-    "resolved_by string, copies array<string>"
+    "resolved_by string, copies array<string>, decision string, edited string, decided_by string"
 )
+
+QUARANTINE_EVENTS = (
+    "event_seq bigint, quarantine_id string, batch_id string, domain string, decision string, edited string, note string, "
+    "decided_by string, decided_at timestamp"
+)
+"""What people decided on records; rows are only ever added. `event_seq` is the publication they came with."""
 
 QUALITY_RESULTS = (
     "batch_seq int, batch_id string, revision int, domain string, rule string, severity string, dimension string, "

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract, Rule, Scope, Severity
-from cartbrook.frames.quality import OPEN
+from cartbrook.frames.quarantine import OPEN
 from cartbrook.frames.rules import switched_off
 from cartbrook.frames.schema import surrogate_key
 

@@ -196,6 +196,10 @@ class Lake:
                 hint="Only cartbrook may write its tables. Run again.",
             )
 
+    def checkpoint(self) -> None:
+        """Write checkpoints where logs have grown long; to be called after a publication."""
+        self.tables.each(self.tables.checkpoint, (*SCHEMAS, *self.tables_all()))
+
     def published(self, name: str, publication: Publication) -> DataFrame:
         """A pinned table as readers see it."""
         return self.tables.read(name, publication.table_versions[name])

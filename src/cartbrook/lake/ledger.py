@@ -44,6 +44,8 @@ SCHEMAS: Mapping[str, T.StructType] = {
         score=T.DecimalType(5, 2),
         rows_read=_LONG,
         rows_accepted=_LONG,
+        rows_corrected=_LONG,
+        rows_discarded=_LONG,
         rows_quarantined=_LONG,
         rows_parked=_LONG,
         rows_duplicate=_LONG,
@@ -160,11 +162,11 @@ class Ledger:
 
     # batches
 
-    def batches(self, batch_id: str | None = None) -> list[BatchRow]:
-        """Rows of ops.batches in the order of their first arrival and revision; those of one id if given (case is ignored)."""
+    def batches(self, *batch_ids: str) -> list[BatchRow]:
+        """Rows of ops.batches in the order of their first arrival and revision; those of some ids if given (case is ignored)."""
         table = self._tables.read(BATCHES)
-        if batch_id is not None:
-            table = table.where(F.lower("batch_id") == batch_id.lower())
+        if batch_ids:
+            table = table.where(F.lower("batch_id").isin(*(batch_id.lower() for batch_id in batch_ids)))
         names = [field.name for field in dataclasses.fields(BatchRow)]
         rows = fetch(_timeless(table.orderBy("batch_seq", "revision").select(*names), "started_at", "finished_at"))
         return [BatchRow(**{name: _plain(value) for name, value in row.items()}) for row in rows]
@@ -180,7 +182,7 @@ class Ledger:
         if new:
             self._append(BATCHES, values)
             return
-        if published:  # two commits cost less than a MERGE
+        if published and len(rows) <= 2:  # two commits each cost less than a MERGE
             for row in rows:
                 self._tables.delete(BATCHES, {"batch_id": row.batch_id, "revision": row.revision})
             self._append(BATCHES, values)
@@ -200,10 +202,10 @@ class Ledger:
         """Append what steps did and the versions they gave to tables, in one commit."""
         if not runs:
             return
-        batch = operation.batch
+        only = operation.batch if len(operation.batches) == 1 else None
         named = {
-            "batch_id": batch.batch_id if batch else operation.cause,
-            "revision": batch.revision if batch else 0,
+            "batch_id": only.batch_id if only else operation.cause,
+            "revision": only.revision if only else 0,
             "attempt": operation.attempt,
             "token": operation.token,
             "base_seq": operation.base.publish_seq,

@@ -34,6 +34,9 @@ from cartbrook.lake.values import STAGING, Staged, fetch, frame_of
 INSERT, DELETE = "insert", "delete"
 
 _COMMIT = re.compile(r"[0-9]{20}\.json")
+_HINT = "_last_checkpoint"
+"""Names the newest checkpoint. With it, Sail 0.7.2 cannot read any version older than that checkpoint."""
+_NEVER = "1000000000"
 
 
 Item = TypeVar("Item")
@@ -107,8 +110,22 @@ class Tables:
     def create(self, name: str) -> None:
         """Create an empty table at version 0; nothing happens if it is there."""
         if not DeltaTable.is_deltatable(str(self._root / name.replace(".", "/"))):
-            empty = self.session.createDataFrame([], self._schemas[name])
-            empty.write.format("delta").mode("append").save(self._location(name))
+            empty = self.session.createDataFrame([], self._schemas[name]).write.format("delta")
+            empty.options(**{"delta.checkpointInterval": _NEVER}).mode("append").save(self._location(name))
+
+    def checkpoint(self, name: str, every: int = 50) -> None:
+        """Write a checkpoint where the log has grown by `every` commits since the last: opening a table reads all of these.
+
+        To be called while the head is what readers trust. Engines make none by themselves (docs/decisions/0010).
+        """
+        log = self._root / name.replace(".", "/") / "_delta_log"
+        names = [entry.name for entry in os.scandir(log)]
+        head = max(int(entry[:20]) for entry in names if _COMMIT.fullmatch(entry))
+        last = max((int(entry[:20]) for entry in names if ".checkpoint" in entry), default=0)
+        if head - last >= every:
+            self._delta(name).create_checkpoint()
+        if head - last >= every or _HINT in names:
+            (log / _HINT).unlink(missing_ok=True)
 
     def difference(self, name: str) -> Difference:
         """What is stored, compared with what is declared."""

@@ -14,7 +14,6 @@ from cartbrook.types import Batch, Operation, SourceFile, StepResult
 def run(lake: Lake, operation: Operation) -> StepResult:
     """Write the bronze slice of every delivered domain."""
     batch = operation.batch
-    assert batch is not None
     lake.tables.each(lambda domain: _ingest(lake, operation, batch, domain), batch.domains)
     return StepResult(rows_in=batch.rows, rows_out=batch.rows)
 

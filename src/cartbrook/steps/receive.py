@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from cartbrook.contracts.trigger import ExpectedFile, Trigger, parse_trigger
-from cartbrook.errors import DeclaredDiffers, FileRefused, TriggerRefused
+from cartbrook.errors import DeclaredDiffers, FileRefused, Held, TriggerRefused
 from cartbrook.lake import intake
 from cartbrook.lake.csv_scan import scan_file
 from cartbrook.lake.lake import Lake
@@ -62,13 +62,13 @@ def resume(lake: Lake, batch_id: str, revision: int, folder: Path) -> Batch | Ou
     return _examine(lake, trigger, revision, folder, rows, attempt=2)  # what it wrote to bronze is not known
 
 
-def hold(lake: Lake, row: BatchRow, error: DeclaredDiffers) -> Outcome:
-    """Give a batch's files back to landing until they are as declared; the same revision goes on with them."""
+def hold(lake: Lake, row: BatchRow, error: Held) -> Outcome:
+    """Give a batch's files back to landing until they are as they must be; the same revision goes on with them."""
     folder = lake.places.work_of(row.batch_id, row.revision)
     trigger = parse_trigger((folder / intake.TRIGGER_NAME).read_bytes(), intake.TRIGGER_NAME)
     lake.ledger.save([dataclasses.replace(row, status="held", manifest=None, error=error.message)])
     intake.give_back(lake.places, trigger, folder)
-    return Outcome(row.batch_id, "held", f"held: {error.message}")
+    return Outcome(row.batch_id, "held", f"held: {error}")
 
 
 def _take(
@@ -98,11 +98,11 @@ def _take(
     revision = _next_revision(rows)
     folder = lake.places.work_of(trigger.trigger_id, revision)
     intake.claim(lake.places, path, trigger, found, folder)
-    return _examine(lake, trigger, revision, folder, rows)
+    return _examine(lake, trigger, revision, folder, rows, confirmed=trigger.trigger_id in confirmed)
 
 
 def _examine(
-    lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: list[BatchRow], *, attempt: int = 1
+    lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: list[BatchRow], *, confirmed: bool = False, attempt: int = 1
 ) -> Batch | Outcome:
     """Scan the claimed files and record the batch as running; a file that cannot be read rejects it."""
     seen = next((row for row in rows if row.revision == revision), None)
@@ -115,6 +115,7 @@ def _examine(
         trigger.trigger_timestamp,
         trigger.switches,
         lake.rules_hash,
+        confirmed,
         attempt=attempt + (seen.attempt if seen else 0),
     )
     try:
