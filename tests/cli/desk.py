@@ -66,6 +66,18 @@ def parents() -> dict[str, bytes]:
     return {named(domain): sheet(domain, line(domain)).encode() for domain in ("customers", "products")}
 
 
+def keyed(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """For each column and each of its texts an order with that text, quoted, under a key that names column and place."""
+    pairs = [(column, place, text) for column, values in texts.items() for place, text in enumerate(values)]
+    return {f"{c}-{place}": line("orders", **{"order_id": f"{c}-{place}", c: quoted(text)}) for c, place, text in pairs}
+
+
+def due(texts: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, str, Any]]:
+    """Column, text and what the text is due, by the key of `keyed`."""
+    triples = [(column, *pair) for column, values in texts.items() for pair in values.items()]
+    return dict(zip(keyed(texts), triples, strict=True))
+
+
 class Desk:
     """A workspace, and the command as its user sees it.
 
@@ -84,9 +96,9 @@ class Desk:
         self.root = root
         self.told: dict[str, str] = {}
         self.code = 0
-        self.set("stable_seconds: 0", *settings)
+        self.settle("stable_seconds: 0", *settings)
 
-    def set(self, *settings: str) -> None:
+    def settle(self, *settings: str) -> None:
         """Write the settings file anew."""
         (self.root / "cartbrook.yaml").write_text("\n".join([*settings, ""]), "utf-8")
 
@@ -122,7 +134,7 @@ class Desk:
         assert ended.err == ""
         lines = [text.split(": ", 1) for text in ended.out.splitlines() if not text.startswith(("Next: ", "nothing to do"))]
         assert len({name for name, _ in lines}) == len(lines)
-        self.told, self.code = dict(lines), ended.code  # type: ignore[arg-type]
+        self.told, self.code = dict(lines), ended.code
         self.report.cache_clear()
         return self.told
 
@@ -143,7 +155,8 @@ class Desk:
 
     def row(self, batch_id: str) -> dict[str, Any]:
         """The row of ops.batches of the newest revision."""
-        return [row for row in self.report("batches") if row["batch_id"] == batch_id][-1]
+        rows: list[dict[str, Any]] = [row for row in self.report("batches") if row["batch_id"] == batch_id]
+        return rows[-1]
 
     def aside(self, batch_id: str, file: str | None = None) -> dict[int, dict[str, Any]]:
         """The quarantined and parked records of a batch, or of one file of it, by line; `record` is the record as delivered."""

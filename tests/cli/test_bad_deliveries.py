@@ -15,7 +15,7 @@ pytestmark = pytest.mark.engine("sail")
 ORDERS = named("orders")
 GOOD = sheet("orders", line("orders", order_id="O1"), line("orders", order_id="O2", order_amount="5.25")).encode()
 TORN = GOOD[:-30]
-DECLARED = {
+DECLARED: dict[str, tuple[dict[str, object], str]] = {
     "rows": ({"rows": 2}, f"{ORDERS}: its last line breaks off, and the trigger declares 2 records."),
     "fewer": ({"rows": 3}, f"{ORDERS}: 2 records, and the trigger declares 3."),
     "sha256": ({"sha256": hashlib.sha256(GOOD).hexdigest()}, f"{ORDERS}: its sha256 is not the one the trigger declares."),
@@ -93,7 +93,7 @@ def test_waiting_ends(desk):
     desk.land(files, "five")
     desk.trigger("five", [*files, ORDERS])
     desk.run()
-    desk.set("stable_seconds: 0", "file_wait_minutes: 0")
+    desk.settle("stable_seconds: 0", "file_wait_minutes: 0")
     desk.put("other", parents())
     desk.run()
     assert desk.code == 1
@@ -113,7 +113,7 @@ def test_waiting_ends(desk):
 
 def test_a_growing_file_is_waited_for(desk):
     """A file that changes while it is looked at is not taken; when it is still, it is taken whole."""
-    desk.set("stable_seconds: 0.3")
+    desk.settle("stable_seconds: 0.3")
     desk.land(parents(), "customers")
     (desk.root / "landing" / "customers" / named("products")).rename(desk.root / "landing" / named("products"))
     desk.trigger("grows", parents())
@@ -142,7 +142,7 @@ def test_a_growing_file_is_waited_for(desk):
 
 def test_a_file_that_never_stands_still(desk):
     """Growing on past file_wait_minutes it is refused as such."""
-    desk.set("stable_seconds: 0.1", "file_wait_minutes: 0")
+    desk.settle("stable_seconds: 0.1", "file_wait_minutes: 0")
     desk.land({ORDERS: sheet("orders", *orders("1")).encode()}, "orders")
     desk.trigger("grows", [ORDERS])
     growing = desk.root / "landing" / "orders" / ORDERS

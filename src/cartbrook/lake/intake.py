@@ -122,7 +122,7 @@ def submit(places: Places, trigger_path: Path, trigger: Trigger) -> Path:
         The trigger's place in landing/triggers.
 
     Raises:
-        InputError: A file the trigger names is not beside it.
+        InputError: A file the trigger names is not beside it, or the batch's folder is a link.
     """
     missing = [file.name for file in trigger.files if not (trigger_path.parent / file.name).is_file()]
     if missing:
@@ -132,6 +132,9 @@ def submit(places: Places, trigger_path: Path, trigger: Trigger) -> Path:
             hint="Put the files beside the trigger. Nothing was submitted.",
         )
     folder = places.landing / trigger.trigger_id
+    if folder.is_symlink():
+        hint = "Take the link away. Nothing was submitted."
+        raise InputError("unsafe_file", f"{trigger.trigger_id}: its folder in landing is a link.", hint=hint)
     folder.mkdir(parents=True, exist_ok=True)
     places.triggers.mkdir(parents=True, exist_ok=True)
     for file in trigger.files:

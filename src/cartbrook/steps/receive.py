@@ -247,4 +247,6 @@ def _sha256(path: Path) -> str:
 def _present(lake: Lake, trigger: Trigger) -> list[Path]:
     """The files of a refused trigger that were handed in for it alone; others may belong to another trigger."""
     folder = lake.places.landing / trigger.trigger_id
+    if folder.is_symlink():
+        return []  # what it leads to is nobody's to move
     return [folder / file.name for file in trigger.files if (folder / file.name).exists()]
