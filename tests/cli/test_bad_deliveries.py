@@ -69,6 +69,14 @@ def test_what_is_not_as_declared_is_held_until_it_is(desk):
     assert desk.files("landing") == set()
 
 
+def test_a_total_of_nothing_is_held(desk):
+    """A control_total is enforced: where a domain has no amounts, it cannot be, and that is said."""
+    desk.put("b1", parents(), files=[{"name": named("customers"), "control_total": 0}])
+    assert desk.run() == {
+        "b1": f"held: {named('customers')}: a control_total is declared, and the contract of customers names no amount to sum up."
+    }
+
+
 def test_a_missing_file_is_waited_for(desk):
     """While one of five files is missing none is loaded; when it comes, all are."""
     files = all_five()

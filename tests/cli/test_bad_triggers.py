@@ -116,6 +116,7 @@ def desk(cartbrook, blank, outside, tmp_path_factory):
     (landing / "triggers" / "trigger-link.json").symlink_to(outside / ORDERS)
     (landing / "triggers" / "dangling-link.json").symlink_to("/nowhere")
     desk.land({"CAPITALS.JSON": b"{", "two\nlines\x1b[2J.json": b"{"}, "triggers")
+    os.mkfifo(landing / "triggers" / "pipe.json")
     desk.land({"half.json.part": b"{", ".hidden.json": b"{", "notes.txt": b"{"}, "triggers")
     desk.put("zz-good", {**parents(), named("orders", 15): ORDER[ORDERS]}, batch_date="2025-01-11")
     desk.run()

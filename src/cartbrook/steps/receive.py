@@ -137,6 +137,9 @@ def _examine(
 def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
     contract = lake.contracts[file.domain]
     encoding = file.encoding or contract.encoding
+    if file.control_total is not None and contract.amount is None:
+        message = f"{file.name}: a control_total is declared, and the contract of {file.domain} names no amount to sum up."
+        raise DeclaredDiffers("control_total_differs", message)
     scan = scan_file(folder / file.name, encoding=encoding, limits=lake.limits, name=file.name)
     missing = [name for name in contract.names if name not in scan.header]
     if missing:
