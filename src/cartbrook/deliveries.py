@@ -78,8 +78,12 @@ def run_delivery(
     story: Mapping[str, Step],
     name: str,
     tell: Callable[[Outcome], None],
+    hold: Callable[[Lake, BatchRow, Held], Outcome] = receive.hold,
 ) -> Publication:
     """Receive one trigger and, if it brought a batch, run its story; whatever goes wrong with one batch, the next one runs.
+
+    Args:
+        hold: What is done with a batch that waits for a person.
 
     Returns:
         The newest publication after it.
@@ -102,7 +106,7 @@ def run_delivery(
         return lake.ledger.newest()
     except Held as error:
         row = next(row for row in lake.ledger.batches(received.batch_id) if row.revision == received.revision)
-        tell(receive.hold(lake, row, error))
+        tell(hold(lake, row, error))
         return lake.ledger.newest()
     except Exception as error:  # noqa: BLE001
         tell(_failed(lake, operation, error))
@@ -111,6 +115,13 @@ def run_delivery(
     row = next(row for row in newest.batch_rows if row.status == "published")
     tell(_told(row, time.perf_counter() - started))
     return newest
+
+
+def give_up(lake: Lake, row: BatchRow, error: Held) -> Outcome:
+    """End a revision that nobody waits for: the live one stays, and its files are where they were."""
+    lake.ledger.save([dataclasses.replace(row, status="failed", finished_at=utc_now(), error=error.message)])
+    intake.unclaim(lake.places, row.batch_id, row.revision)
+    return Outcome(row.batch_id, "failed", str(error), row.revision)
 
 
 def _publish_refusal(lake: Lake, base: Publication, outcome: Outcome) -> Publication:
@@ -174,6 +185,8 @@ def _failed(lake: Lake, operation: Operation, error: Exception) -> Outcome:
 def _told(row: BatchRow, seconds: float) -> Outcome:
     counts = {
         "accepted": row.rows_accepted or 0,
+        "corrected": row.rows_corrected or 0,
+        "discarded": row.rows_discarded or 0,
         "quarantined": row.rows_quarantined or 0,
         "parked": row.rows_parked or 0,
         "duplicate": row.rows_duplicate or 0,

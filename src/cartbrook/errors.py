@@ -15,6 +15,7 @@
     │   └── BatchRejected      a gate that the batch as a whole did not pass
     ├── StateError             the lake is not in the state the operation needs (exit code 1)
     │   ├── BatchNotFound
+    │   ├── PublicationNotFound
     │   ├── DecisionRefused    a record is not there, or not in a state that the decision is for
     │   ├── StepOutOfOrder     a step alone whose earlier steps have not run on what is published now
     │   ├── BooksDoNotBalance  a batch whose records do not add up; never published
@@ -147,6 +148,10 @@ class StateError(CartbrookError):
 
 class BatchNotFound(StateError):
     """No batch of that id, or none in a state the operation can work on."""
+
+
+class PublicationNotFound(StateError):
+    """No publication of that number."""
 
 
 class DecisionRefused(StateError):

@@ -264,6 +264,27 @@ def undo(lake: Lake, batch_id: str) -> Outcome:
         return Outcome(live.batch_id, "undone", f"{live.batch_id}: undone", live.revision, seconds=took)
 
 
+def reprocess(lake: Lake, batch_id: str, *, from_bronze: bool = False, confirmed: bool = False) -> Outcome:
+    """Take a batch in again from its archived files (else from bronze) under the contracts in force, as its next revision.
+
+    Args:
+        from_bronze: From bronze although its files are there.
+        confirmed: What is unlikely about it (a snapshot that shrinks) is meant.
+
+    Returns:
+        What became of it; where that is not `published`, what was live stays so.
+
+    Raises:
+        BatchNotFound: There is no such batch, or it is not published, undone or rejected.
+    """
+    told: list[Outcome] = []
+    with lake.exclusive():
+        base = _ready(lake, deliveries.recover(lake))
+        received = receive.again(lake, batch_id, base, from_bronze=from_bronze, confirmed=confirmed)
+        deliveries.run_delivery(lake, base, lambda: received, STORY, batch_id, told.append, deliveries.give_up)
+    return told[-1]
+
+
 def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
     """Compute all of gold anew from the live records, under the contracts and settings in force.
 
@@ -281,11 +302,25 @@ def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
         return Outcome("rebuild", "rebuilt", f"gold rebuilt from {rows}", seconds=time.perf_counter() - started)
 
 
-def prove(lake: Lake) -> list[audit.Finding]:
-    """Run `audit` over the published tables."""
-    newest = lake.ledger.newest()
-    _require_logic(lake, newest)
-    return audit.audit(lake, newest)
+def prove(lake: Lake, batch_id: str | None = None, publish_seq: int | None = None) -> list[audit.Finding]:
+    """Run `audit` over the published tables.
+
+    Args:
+        batch_id: Only the books of this batch, file by file.
+        publish_seq: The tables of an earlier publication; None for the newest.
+
+    Raises:
+        BatchNotFound: The batch was not live then.
+        LogicChanged: The publication was made under another logic.
+    """
+    publication = lake.ledger.newest() if publish_seq is None else lake.ledger.publication(publish_seq)
+    _require_logic(lake, publication)
+    live = publication.live_of(batch_id) if batch_id is not None else None
+    if batch_id is not None and live is None:
+        raise BatchNotFound(
+            f"{batch_id} is not live in publication {publication.publish_seq}.", hint="`cartbrook batches` lists them."
+        )
+    return audit.audit(lake, publication, live.batch_id if live else None)
 
 
 def _ready(lake: Lake, base: Publication) -> Publication:

@@ -75,6 +75,7 @@ class Batch:
         switches: The trigger's `data_quality_checks`; a rule whose switch is False is skipped.
         rules_hash: Hash of the contracts it was received under.
         confirmed: A person has said that it is meant as it is, unlikely as it looks.
+        taken_from: The revision whose raw records in bronze it is made of; None where it has files.
         attempt: 1 for its first run; more where an earlier run was interrupted or failed.
     """
 
@@ -87,6 +88,7 @@ class Batch:
     switches: Mapping[str, bool] = field(default_factory=dict)
     rules_hash: str = ""
     confirmed: bool = False
+    taken_from: int | None = None
     attempt: int = 1
 
     @property
@@ -130,6 +132,7 @@ class Batch:
                 "switches": dict(self.switches),
                 "rules_hash": self.rules_hash,
                 "confirmed": self.confirmed,
+                "taken_from": self.taken_from,
                 "files": files,
             },
             sort_keys=True,
@@ -164,6 +167,7 @@ class Batch:
             switches=value["switches"],
             rules_hash=value["rules_hash"],
             confirmed=value["confirmed"],
+            taken_from=value["taken_from"],
         )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cartbrook.cli import demo, doctor, query, reading, running, workspace
+from cartbrook.cli import demo, doctor, quarantine, query, reading, running, workspace
 from cartbrook.cli.output import note, say
 from cartbrook.errors import CartbrookError
 
@@ -57,10 +57,11 @@ app.command()(running.run)
 app.command()(reading.status)
 app.command()(reading.batches)
 app.command()(reading.show)
-_quarantine = typer.Typer(help="Records that were set aside or wait for their parents.", no_args_is_help=True)
-_quarantine.command("list")(reading.quarantine)
-app.add_typer(_quarantine, name="quarantine")
+app.add_typer(quarantine.app, name="quarantine")
 app.command()(running.undo)
+app.command()(running.reprocess)
+app.command()(workspace.supersede)
+app.command()(running.preview)
 app.command()(running.rebuild)
 app.command()(running.audit)
 app.command()(query.query)

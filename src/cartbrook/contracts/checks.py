@@ -189,6 +189,9 @@ def _check_settings(document: Document, contract: Contract) -> None:
         settings["currency"].problem(f"currency: column {contract.currency} must be required", "required: true")
     if len(set(contract.sequence_by)) < len(contract.sequence_by):
         settings["sequence_by"].problem("sequence_by names a column twice")
+    if contract.snapshot_full and contract.domain not in DIMENSIONS:
+        hint = "in other domains what a delivery does not name stays as it is"
+        settings["snapshot"].problem("snapshot: full is for customers and products", hint)
     if contract.snapshot_full and contract.sequence_by:
         settings["snapshot"].problem("snapshot: full together with sequence_by", "a full snapshot is ordered by its batch_date")
 

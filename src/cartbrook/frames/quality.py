@@ -164,7 +164,7 @@ def _settle_duplicates(sound: DataFrame, contract: Contract) -> DataFrame:
 
 def _others(same: Column, own: Column) -> Column:
     """Record ids of the exact duplicates of a record, sorted; NULL where there are none."""
-    others = F.array_remove(same, own)
+    others = F.array_remove(F.array_compact(same), own)  # Sail collects NULLs, too
     return F.when(F.size(others) > 0, F.sort_array(others))
 
 

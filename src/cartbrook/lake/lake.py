@@ -85,6 +85,11 @@ class Lake:
             _path=path,
         )
 
+    @property
+    def engine(self) -> Engine:
+        """The open engine, for another lake to use."""
+        return self._engine
+
     def close(self) -> None:
         """Close the engine, if it was opened here."""
         if self._owns_engine:

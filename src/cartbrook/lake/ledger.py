@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from cartbrook.errors import WorkspaceError
+from cartbrook.errors import PublicationNotFound, WorkspaceError
 from cartbrook.lake.tables import Tables
 from cartbrook.lake.values import fetch
 from cartbrook.types import BatchRow, LiveBatch, Operation, Publication, StepRun
@@ -135,6 +135,18 @@ class Ledger:
         newest = _publication(fetch(table.where(F.col("publish_seq") == last).drop("published_at"))[0])
         self._known = newest if self._alone else None
         return newest
+
+    def publication(self, publish_seq: int) -> Publication:
+        """An earlier publication.
+
+        Raises:
+            PublicationNotFound: There is none of that number.
+        """
+        rows = fetch(self._tables.read(PUBLICATIONS).where(F.col("publish_seq") == publish_seq).drop("published_at"))
+        if not rows:
+            hint = 'cartbrook query "SELECT publish_seq, cause, batch_id, published_at FROM ops.publications"'
+            raise PublicationNotFound(f"There is no publication {publish_seq}.", hint=hint)
+        return _publication(rows[0])
 
     def publications(self, most: int = 50) -> list[Publication]:
         """The newest publications, newest first."""

@@ -19,11 +19,16 @@ def run(lake: Lake, operation: Operation) -> StepResult:
 
 
 def _ingest(lake: Lake, operation: Operation, batch: Batch, domain: str) -> None:
+    where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
+    held = operation.attempt > 1 or operation.stepwise
+    if batch.taken_from is not None:
+        raw = lake.tables.read(f"bronze.{domain}", where={**where, "_revision": batch.taken_from})
+        lake.tables.replace(f"bronze.{domain}", raw, where, held=held)
+        return
     files = [file for file in batch.files if file.domain == domain]
     delivered = read_files(lake.tables.session, files, lake.contracts[domain].names, lake.limits)
     rows = _identified(delivered, batch, files).withColumn("_batch_id", F.lit(batch.batch_id))
-    where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
-    lake.tables.replace(f"bronze.{domain}", rows, where, held=operation.attempt > 1 or operation.stepwise)
+    lake.tables.replace(f"bronze.{domain}", rows, where, held=held)
 
 
 def _identified(delivered: DataFrame, batch: Batch, files: list[SourceFile]) -> DataFrame:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Collection
 from pathlib import Path
 
 from cartbrook.contracts.trigger import ExpectedFile, Trigger, parse_trigger
-from cartbrook.errors import DeclaredDiffers, FileRefused, Held, TriggerRefused
+from cartbrook.errors import BatchNotFound, DeclaredDiffers, FileRefused, Held, TriggerRefused
 from cartbrook.lake import intake
 from cartbrook.lake.csv_scan import scan_file
 from cartbrook.lake.lake import Lake
@@ -62,6 +63,42 @@ def resume(lake: Lake, batch_id: str, revision: int, folder: Path) -> Batch | Ou
     return _examine(lake, trigger, revision, folder, rows, attempt=2)  # what it wrote to bronze is not known
 
 
+def again(lake: Lake, batch_id: str, base: Publication, *, from_bronze: bool = False, confirmed: bool = False) -> Batch | Outcome:
+    """A batch that was taken in before, as its next revision under the contracts in force.
+
+    Args:
+        from_bronze: Take its raw records from bronze although its files are there.
+        confirmed: What is unlikely about it is meant; carried over from the live revision in any case.
+
+    Returns:
+        The batch with a claim of its own: copies of its files from the archive, or from where they were set aside, else none, and
+        its raw records come from bronze. Or what became of it, as from `receive`.
+
+    Raises:
+        BatchNotFound: There is no such batch, or it is not in a state to be taken in again.
+    """
+    rows = lake.ledger.batches(batch_id)
+    row = _reprocessable(batch_id, rows, base)
+    revision, live = _next_revision(rows), base.live_of(row.batch_id)
+    old = Batch.from_json(row.manifest, lake.places.root) if row.manifest else None
+    confirmed = confirmed or (old is not None and live is not None and old.confirmed)
+    folder = lake.places.work_of(row.batch_id, revision)
+    source = intake.kept(lake.places, row.batch_id, row.revision)
+    if source is not None and not from_bronze:
+        intake.claim_copies(source, folder)
+        trigger = parse_trigger((folder / intake.TRIGGER_NAME).read_bytes(), intake.TRIGGER_NAME)
+        return _examine(lake, trigger, revision, folder, rows, confirmed=confirmed)
+    if old is None:
+        raise BatchNotFound(f"{row.batch_id}: its files are gone and bronze has none of it.", hint="Deliver it again.")
+    batch = dataclasses.replace(
+        old, revision=revision, rules_hash=lake.rules_hash, confirmed=confirmed, taken_from=old.taken_from or row.revision
+    )
+    lake.ledger.save([_row(batch, "running")], new=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / intake.TRIGGER_NAME).write_text(_as_trigger(batch), encoding="utf-8")
+    return batch
+
+
 def hold(lake: Lake, row: BatchRow, error: Held) -> Outcome:
     """Give a batch's files back to landing until they are as they must be; the same revision goes on with them."""
     folder = lake.places.work_of(row.batch_id, row.revision)
@@ -99,6 +136,32 @@ def _take(
     folder = lake.places.work_of(trigger.trigger_id, revision)
     intake.claim(lake.places, path, trigger, found, folder)
     return _examine(lake, trigger, revision, folder, rows, confirmed=trigger.trigger_id in confirmed)
+
+
+def _reprocessable(batch_id: str, rows: list[BatchRow], base: Publication) -> BatchRow:
+    """The revision that a batch is taken in again from: the live one, else the newest that was undone or rejected."""
+    live = base.live_of(batch_id)
+    if live is not None:
+        return next(row for row in rows if row.revision == live.revision)
+    if not rows:
+        raise BatchNotFound(f"There is no batch {batch_id}.", hint="`cartbrook batches` lists them.")
+    if rows[-1].status not in ("undone", "rejected"):
+        raise BatchNotFound(f"{rows[-1].batch_id} is {rows[-1].status}.", hint="`cartbrook run` goes on with it.")
+    return rows[-1]
+
+
+def _as_trigger(batch: Batch) -> str:
+    """What the trigger of a batch said, as far as the batch knows."""
+    value = {
+        "trigger_id": batch.batch_id,
+        "batch_date": batch.batch_date.isoformat(),
+        "data_files_ready": True,
+        "expected_files": [file.name for file in batch.files],
+        "files": [{"name": file.name, "domain": file.domain, "sha256": file.sha256} for file in batch.files],
+        "data_quality_checks": dict(batch.switches),
+        **({"trigger_timestamp": batch.trigger_timestamp} if batch.trigger_timestamp else {}),
+    }
+    return json.dumps(value, indent=2)
 
 
 def _examine(

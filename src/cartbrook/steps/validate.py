@@ -14,7 +14,7 @@ from cartbrook.errors import BatchRejected
 from cartbrook.frames import scoring
 from cartbrook.frames.decisions import in_force
 from cartbrook.frames.quality import split
-from cartbrook.frames.quarantine import RELEASED
+from cartbrook.frames.quarantine import PARKED, RELEASED
 from cartbrook.frames.rules import active_rules
 from cartbrook.lake.lake import Lake
 from cartbrook.types import Batch, Operation, StepResult
@@ -39,11 +39,11 @@ def run(lake: Lake, operation: Operation) -> StepResult:
 def _validate(lake: Lake, operation: Operation, batch: Batch) -> None:
     aside = {"batch_seq": batch.batch_seq}
     decisions = _decisions(lake, batch)
-    released = _released(lake, operation, batch)
+    waited = _waited(lake, operation, batch)
     parts = lake.tables.each(lambda domain: _split(lake, operation, batch, domain, decisions), operation.domains)
     rejected = [part for part in parts if part is not None]
-    if released is not None:
-        rejected.append(_still_released(lake, batch, released, rejected))
+    if waited is not None:
+        rejected.append(_still_told(lake, batch, waited, rejected))
     if rejected:
         held = operation.was_live(batch) or operation.stepwise
         lake.tables.replace(QUARANTINE, reduce(DataFrame.unionByName, rejected), aside, held=held)
@@ -79,23 +79,23 @@ def _decisions(lake: Lake, batch: Batch) -> dict[str, DataFrame]:
     return {domain: kept.frame.where(F.col("domain") == domain) for domain in kept.values("domain")}
 
 
-def _released(lake: Lake, operation: Operation, batch: Batch) -> DataFrame | None:
-    """The batch's records that once waited, as published: they stay to be seen when the batch is validated again."""
+def _waited(lake: Lake, operation: Operation, batch: Batch) -> DataFrame | None:
+    """The batch's records that wait or waited, as published: they are told of still when the batch is validated again."""
     if not operation.was_live(batch):
         return None
     published = lake.tables.read(QUARANTINE, operation.base.table_versions[QUARANTINE], {"batch_seq": batch.batch_seq})
-    released = lake.tables.stage(published.where(F.col("status") == RELEASED))
-    return released.frame if released.rows else None
+    waited = lake.tables.stage(published.where(F.col("status").isin(PARKED, RELEASED) & F.col("decision").isNull()))
+    return waited.frame if waited.rows else None
 
 
-def _still_released(lake: Lake, batch: Batch, released: DataFrame, rejected: list[DataFrame]) -> DataFrame:
-    """Those that are records still, and of which nothing else is to be told."""
+def _still_told(lake: Lake, batch: Batch, waited: DataFrame, rejected: list[DataFrame]) -> DataFrame:
+    """Those that are records still, and of which nothing else is to be told; facts look again whether they wait."""
     where = {"_batch_seq": batch.batch_seq}
     silver = [lake.tables.read(f"silver.{domain}", where=where).select("_record_id") for domain in batch.domains]
     live = reduce(DataFrame.unionByName, silver).withColumnRenamed("_record_id", "quarantine_id")
     for other in rejected:
-        released = released.join(other.select("quarantine_id"), "quarantine_id", "left_anti")
-    return released.join(live, "quarantine_id", "left_semi").withColumn("revision", F.lit(batch.revision))
+        waited = waited.join(other.select("quarantine_id"), "quarantine_id", "left_anti")
+    return waited.join(live, "quarantine_id", "left_semi").withColumn("revision", F.lit(batch.revision))
 
 
 def _gate(lake: Lake, batch: Batch) -> None:
