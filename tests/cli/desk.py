@@ -12,7 +12,7 @@ from typing import Any
 from cartbrook.contracts.load import load_contracts
 
 CONTRACTS = load_contracts()
-STATES = ("accepted", "quarantined", "parked", "duplicate")
+STATES = ("accepted", "quarantined", "parked", "duplicate", "corrected", "discarded")
 
 _SOUND = {
     "customers": {"customer_id": "C1"},

@@ -281,6 +281,14 @@ def test_lines_that_are_no_records_are_quarantined(desk):
     assert max(len(row["reason"]) for row in aside.values()) < 200
 
 
+def test_records_of_any_kind_can_be_exported_and_read_back(desk, tmp_path):
+    """NUL, line breaks and five megabytes survive the way to a file and back: nothing was edited, and that is seen."""
+    out = tmp_path / "out"
+    assert desk.call("quarantine", "export", str(out), "--batch", "odd-rows").code == 0
+    ended = desk.call("quarantine", "fix", str(out / "orders.csv"))
+    assert (ended.code, ended.out) == (0, "no record was edited; nothing changes\n")
+
+
 def test_a_column_nobody_knows_is_kept_aside(desk):
     """The batch goes on with a warning that names the columns; their text is with the raw record."""
     warning = f'{ORDERS} has columns the contract does not know: Shoe Size, a "b"'

@@ -145,7 +145,7 @@ def submit(places: Places, trigger_path: Path, trigger: Trigger, *, supersede: b
     target = places.triggers / f"{trigger.trigger_id}.json"
     if supersede and not trigger.supersede:
         value = json.loads(trigger_path.read_text(encoding="utf-8-sig"))
-        _write_whole(json.dumps({**value, "supersede": True}, indent=2, ensure_ascii=False), target)
+        _write_whole(json.dumps({**value, "supersede": True}, indent=2), target)
     else:
         _copy_whole(trigger_path, target)
     return target
