@@ -96,7 +96,9 @@ def _counted(lake: Lake, operation: Operation, batch: Batch, row: BatchRow) -> B
     counts, alike, *_ = lake.tables.each(lambda check: check(), checks)
     warnings = [warning for file in batch.files for warning in file.warnings]
     warnings += [
-        f"{keys} keys of {domain} differ from each other only in case or blanks" for domain, keys in alike.items() if keys
+        f"{alike[domain]} keys of {domain} differ from each other only in case or blanks"
+        for domain in batch.domains
+        if alike[domain]
     ]
     return dataclasses.replace(
         row,
