@@ -50,7 +50,7 @@ def list_(
         say("no such record")
     else:
         columns = ["id", "status", "severity", "batch", "where", "rules", "reason", "amount", "currency"]
-        waits = ["waits days"] if any(row["waits_days"] is not None for row in shown) else []
+        waits = ["waits days"] if any(row["waits_days"] for row in shown) else []
         say_records([_listed(row) for row in shown], [*columns, *waits, *(["record"] if raw else [])])
     if len(rows) > limit and not as_json:
         say(f"... and more: --limit {limit * 10}")

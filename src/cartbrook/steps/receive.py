@@ -145,9 +145,10 @@ def _reprocessable(batch_id: str, rows: list[BatchRow], base: Publication) -> Ba
         return next(row for row in rows if row.revision == live.revision)
     if not rows:
         raise BatchNotFound(f"There is no batch {batch_id}.", hint="`cartbrook batches` lists them.")
-    if rows[-1].status not in ("undone", "rejected"):
+    ended = [row for row in rows if row.status in ("undone", "rejected")]
+    if rows[-1].status in (*WAITING, "running") or not ended:
         raise BatchNotFound(f"{rows[-1].batch_id} is {rows[-1].status}.", hint="`cartbrook run` goes on with it.")
-    return rows[-1]
+    return ended[-1]
 
 
 def _as_trigger(batch: Batch) -> str:
