@@ -46,7 +46,7 @@ def run(lake, *batches, confirmed=()) -> list[str]:
 
 def current(lake) -> int:
     """Customers that are there."""
-    return lake.published("gold.dim_customer", lake.ledger.newest()).where("is_current").count()
+    return int(lake.published("gold.dim_customer", lake.ledger.newest()).where("is_current").count())
 
 
 def test_a_snapshot_that_shrinks_is_held(lake):
