@@ -192,19 +192,8 @@ def _told(row: BatchRow, seconds: float) -> Outcome:
         "duplicate": row.rows_duplicate or 0,
     }
     message = f"{row.batch_id}: {row.status}"
-    return Outcome(row.batch_id, row.status, message, row.revision, row.score, counts, seconds, _warnings(row))
-
-
-def _warnings(row: BatchRow) -> tuple[str, ...]:
-    warnings: list[str] = []
-    for file in Batch.from_json(row.manifest, Path()).files if row.manifest else ():
-        if file.rows == 0:
-            warnings.append(f"{file.name} holds no records")
-        if file.blank_lines:
-            warnings.append(f"{file.name} has {file.blank_lines} blank line{'s' if file.blank_lines > 1 else ''}")
-        if file.extra_columns:
-            warnings.append(f"{file.name} has columns the contract does not know: {', '.join(file.extra_columns[:5])}")
-    return tuple(warnings)
+    warnings = tuple((row.warnings or "").splitlines())
+    return Outcome(row.batch_id, row.status, message, row.revision, row.score, counts, seconds, warnings)
 
 
 def named(path: Path) -> str | None:

@@ -158,7 +158,7 @@ def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome]
             )
         for path in triggers:
             base = deliveries.run_delivery(
-                lake, base, partial(receive.receive, lake, path, base, confirmed), STORY, path.stem, tell
+                lake, base, partial(receive.receive, lake, path, base, confirmed), STORY, intake.name_of(path), tell
             )
     return outcomes
 

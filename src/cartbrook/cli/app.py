@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
@@ -72,6 +73,9 @@ app.command()(doctor.doctor)
 
 def main() -> NoReturn:
     """The `cartbrook` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show must not end a run
     sys.exit(call(sys.argv[1:]))
 
 

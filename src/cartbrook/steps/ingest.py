@@ -6,7 +6,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.frames.casting import fingerprint
-from cartbrook.lake.csv_scan import Limits
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.landing import read_files
 from cartbrook.types import Batch, Operation, SourceFile, StepResult
@@ -27,8 +26,7 @@ def _ingest(lake: Lake, operation: Operation, batch: Batch, domain: str) -> None
         lake.tables.replace(f"bronze.{domain}", raw, where, held=held)
         return
     files = [file for file in batch.files if file.domain == domain]
-    limits = Limits(max_file_bytes=lake.settings.max_file_bytes, max_field_bytes=lake.settings.max_field_bytes)
-    delivered = read_files(lake.tables.session, files, lake.contracts[domain].names, limits)
+    delivered = read_files(lake.tables.session, files, lake.contracts[domain].names, lake.limits)
     rows = _identified(delivered, batch, files).withColumn("_batch_id", F.lit(batch.batch_id))
     lake.tables.replace(f"bronze.{domain}", rows, where, held=held)
 
