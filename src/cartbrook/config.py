@@ -51,6 +51,8 @@ class Settings:
         stable_seconds: A file not handed in by `submit` must not have changed for this long.
         max_file_bytes: Larger files are refused.
         max_field_bytes: Records with a larger field are quarantined.
+        max_line_breaks: Records with a field of more line breaks are quarantined.
+        max_columns: Files whose header names more columns are refused.
         parallel: Tables written at a time.
     """
 
@@ -75,6 +77,8 @@ class Settings:
     stable_seconds: Decimal = Decimal(1)
     max_file_bytes: int = 5 * 2**30
     max_field_bytes: int = 2**20
+    max_line_breaks: int = 100
+    max_columns: int = 2_000
     parallel: int = 4
 
     def gold_hash(self) -> str:
@@ -184,5 +188,6 @@ def _check_choices(values: Mapping[str, Any], source: str) -> None:
             ZoneInfo(values["timezone"])
         except (KeyError, ValueError, OSError) as error:
             raise ConfigError(f"{source}: unknown time zone {values['timezone']!r}.", hint="Such as Europe/Berlin.") from error
-    if values.get("parallel", 1) < 1:
-        raise ConfigError(f"{source}: setting 'parallel' must be 1 or more.")
+    for name in ("parallel", "max_file_bytes", "max_field_bytes", "max_columns"):
+        if values.get(name, 1) < 1:
+            raise ConfigError(f"{source}: setting {name!r} must be 1 or more.")

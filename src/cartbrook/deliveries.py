@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cartbrook import runner, scorecard
@@ -15,7 +15,7 @@ from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
 from cartbrook.runner import Step
 from cartbrook.steps import publish, receive
-from cartbrook.types import Batch, BatchRow, Operation, Outcome, Publication, SourceFile, StepResult, StepRun
+from cartbrook.types import Batch, BatchRow, Operation, Outcome, Publication, StepResult, StepRun
 
 
 def recover(lake: Lake, tell: Callable[[Outcome], None] = lambda _: None) -> Publication:
@@ -192,21 +192,8 @@ def _told(row: BatchRow, seconds: float) -> Outcome:
         "duplicate": row.rows_duplicate or 0,
     }
     message = f"{row.batch_id}: {row.status}"
-    files = Batch.from_json(row.manifest, Path()).files if row.manifest else ()
-    return Outcome(row.batch_id, row.status, message, row.revision, row.score, counts, seconds, warnings_of(files))
-
-
-def warnings_of(files: Iterable[SourceFile]) -> tuple[str, ...]:
-    """What is remarkable about files that were taken in all the same."""
-    warnings: list[str] = []
-    for file in files:
-        if file.rows == 0:
-            warnings.append(f"{file.name} holds no records")
-        if file.blank_lines:
-            warnings.append(f"{file.name} has {file.blank_lines} blank line{'s' if file.blank_lines > 1 else ''}")
-        if file.extra_columns:
-            warnings.append(f"{file.name} has columns the contract does not know: {', '.join(file.extra_columns[:5])}")
-    return tuple(warnings)
+    warnings = tuple((row.warnings or "").splitlines())
+    return Outcome(row.batch_id, row.status, message, row.revision, row.score, counts, seconds, warnings)
 
 
 def named(path: Path) -> str | None:

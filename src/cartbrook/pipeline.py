@@ -53,8 +53,6 @@ DECISION: Mapping[str, Step] = {
     "publish": publish.run,
 }
 
-_ready = logic.ready
-
 UNDO: Mapping[str, Step] = {
     "withdraw": withdraw.run,
     "history": history.run,
@@ -142,7 +140,7 @@ def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome]
         told(outcome)
 
     with lake.exclusive():
-        base = _ready(lake, deliveries.recover(lake, tell))
+        base = logic.ready(lake, deliveries.recover(lake, tell))
         triggers = deliveries.by_date(intake.waiting_triggers(lake.places))
         delivered_again = {deliveries.named(path) for path in triggers}
         stuck = {(outcome.batch_id, outcome.revision) for outcome in outcomes}
@@ -156,7 +154,7 @@ def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome]
             )
         for path in triggers:
             base = deliveries.run_delivery(
-                lake, base, partial(receive.receive, lake, path, base, confirmed), STORY, path.stem, tell
+                lake, base, partial(receive.receive, lake, path, base, confirmed), STORY, intake.name_of(path), tell
             )
     return outcomes
 
@@ -173,7 +171,7 @@ def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
     if step == "receive":
         return _receive(lake, batch_id)
     with lake.exclusive():
-        base = _ready(lake, deliveries.recover(lake))
+        base = logic.ready(lake, deliveries.recover(lake))
         row = next((row for row in reversed(lake.ledger.batches(batch_id)) if row.manifest), None)
         if row is None or row.manifest is None:
             raise BatchNotFound(f"No batch {batch_id} has been received.", hint="`cartbrook batches` lists them.")
@@ -217,7 +215,7 @@ def _gone_on_with(lake: Lake, operation: Operation, step: str) -> Operation:
 
 def _receive(lake: Lake, batch_id: str) -> StepResult:
     with lake.exclusive():
-        base = _ready(lake, deliveries.recover(lake))
+        base = logic.ready(lake, deliveries.recover(lake))
         for path in intake.waiting_triggers(lake.places):
             if deliveries.named(path) == batch_id:
                 received = receive.receive(lake, path, base)
@@ -238,7 +236,7 @@ def decide(lake: Lake, taken: Sequence[Decision], *, confirmed: bool = False) ->
         SnapshotShrinks: A discard or fix lets a snapshot end more histories than is likely.
     """
     with lake.exclusive():
-        base = _ready(lake, deliveries.recover(lake))
+        base = logic.ready(lake, deliveries.recover(lake))
         return decisions.decide(lake, base, taken, DECISION, confirmed=confirmed)
 
 
@@ -249,7 +247,7 @@ def undo(lake: Lake, batch_id: str) -> Outcome:
         BatchNotFound: The batch is not live.
     """
     with lake.exclusive():
-        base = _ready(lake, deliveries.recover(lake))
+        base = logic.ready(lake, deliveries.recover(lake))
         live = base.live_of(batch_id)
         if live is None:
             raise BatchNotFound(
@@ -277,7 +275,7 @@ def reprocess(lake: Lake, batch_id: str, *, from_bronze: bool = False, confirmed
     """
     told: list[Outcome] = []
     with lake.exclusive():
-        base = _ready(lake, deliveries.recover(lake))
+        base = logic.ready(lake, deliveries.recover(lake))
         received = receive.again(lake, batch_id, base, from_bronze=from_bronze, confirmed=confirmed)
         deliveries.run_delivery(lake, base, lambda: received, STORY, batch_id, told.append, deliveries.give_up)
     return told[-1]

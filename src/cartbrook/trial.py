@@ -23,7 +23,7 @@ from cartbrook.frames.facts import resolve
 from cartbrook.frames.parking import parked, raw_texts
 from cartbrook.frames.quality import split
 from cartbrook.frames.quarantine import OPEN
-from cartbrook.lake.csv_scan import Limits
+from cartbrook.lake.csv_scan import limits_of
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.session import Session
 from cartbrook.lake.tables import Tables
@@ -123,8 +123,7 @@ def try_file(
         BooksDoNotBalance: The file changed meanwhile.
     """
     contract, settings, parents = bench.contract, bench.settings, bench.parents
-    limits = Limits(max_file_bytes=settings.max_file_bytes, max_field_bytes=settings.max_field_bytes)
-    file = receive.look(ExpectedFile(path.name, contract.domain, encoding=encoding), path.parent, contract, limits)
+    file = receive.look(ExpectedFile(path.name, contract.domain, encoding=encoding), path.parent, contract, limits_of(settings))
     batch = Batch(_BATCH, _REVISION, _SEQ, batch_date, (file,))
     staging = Tables(bench.session, bench.private, {}, settings.parallel)
     slice_ = {"_batch_seq": F.lit(_SEQ).cast("int"), "_revision": F.lit(_REVISION).cast("int")}

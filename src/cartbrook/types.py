@@ -24,6 +24,7 @@ class SourceFile:
         extra_columns: Header names the contract does not know; kept aside as rescued data.
         encoding: Encoding it is decoded by.
         control_total: Declared sum of the domain's amount column, as decimal text; what is declared is enforced.
+        torn: Its last record breaks off: most likely the file was cut.
     """
 
     domain: str
@@ -35,6 +36,20 @@ class SourceFile:
     extra_columns: tuple[str, ...] = ()
     encoding: str = "utf-8"
     control_total: str | None = None
+    torn: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is remarkable about it, and no reason to refuse it."""
+        found = [f"{self.name} holds no records"] if self.rows == 0 else []
+        if self.blank_lines:
+            found.append(f"{self.name} has {self.blank_lines} blank line{'s' if self.blank_lines > 1 else ''}")
+        if self.torn:
+            found.append(f"{self.name} breaks off in its last line")
+        if self.extra_columns:
+            shown = [_shown(column) for column in self.extra_columns[:5]]
+            found.append(f"{self.name} has columns the contract does not know: {', '.join(shown)}")
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,7 @@ class Batch:
                 "extra_columns": list(file.extra_columns),
                 "encoding": file.encoding,
                 "control_total": file.control_total,
+                "torn": file.torn,
             }
             for file in self.files
         ]
@@ -137,6 +153,7 @@ class Batch:
                 extra_columns=tuple(entry["extra_columns"]),
                 encoding=entry["encoding"],
                 control_total=entry["control_total"],
+                torn=entry.get("torn", False),
             )
             for entry in value["files"]
         )
@@ -161,6 +178,7 @@ class BatchRow:
     Attributes:
         status: received, held, running, published, rejected, failed, superseded or undone.
         content_hash: What its trigger says: batch_date and (domain, file name, sha256) of the files.
+        warnings: What was remarkable about a published batch, a line for each.
         manifest: `Batch.to_json`, so that a batch can be run again from the ledger alone.
     """
 
@@ -182,6 +200,7 @@ class BatchRow:
     started_at: str | None = None
     finished_at: str | None = None
     error: str | None = None
+    warnings: str | None = None
     content_hash: str | None = None
     rules_hash: str | None = None
     manifest: str | None = None
@@ -331,7 +350,7 @@ class Outcome:
     Attributes:
         status: published, unchanged, held, waiting, refused, rejected, failed, undone or rebuilt.
         message: One sentence; without customers' data.
-        warnings: What is remarkable about the files of a published batch: blank lines, unknown columns, no records.
+        warnings: What is remarkable about a published batch: blank lines, unknown columns, no records, keys that look alike.
     """
 
     batch_id: str
@@ -371,3 +390,9 @@ class StepRun:
     result: StepResult = field(default_factory=StepResult)
     versions: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
+
+
+def _shown(name: str) -> str:
+    """A name that a file brought along, fit for a line of text."""
+    plain = "".join(letter if letter.isprintable() else "_" for letter in name)
+    return plain if len(plain) <= 60 else f"{plain[:59]}\u2026"

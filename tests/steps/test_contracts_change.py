@@ -483,7 +483,7 @@ def test_old_batches_are_made_anew_with_a_new_column(shop):
     with shop((BRAND, ORIGIN + BRAND)) as lake:
         [(bad,)] = rows_of(lake, "ops.quarantine", "quarantine_id")
         edited = {**product("p2"), "origin": "Peru"}
-        assert [decided.after for decided in pipeline.decide(lake, [Decision(bad, "fix", edited)])] == ["corrected"]
+        assert [decided.after for decided in pipeline.decide(lake, [Decision(str(bad), "fix", edited)])] == ["corrected"]
         assert rows_of(lake, "gold.dim_product", "product_id", "origin", "shape") == [("p1", None, None), ("p2", "Peru", None)]
         assert pipeline.reprocess(lake, "b1", from_bronze=True).status == "published"
         assert rows_of(lake, "gold.dim_product", "product_id", "origin", "shape") == [("p1", None, None), ("p2", "Peru", None)]

@@ -42,6 +42,7 @@ FILES = st.builds(
     extra_columns=st.lists(TEXT, max_size=3).map(tuple),
     encoding=TEXT,
     control_total=st.none() | TEXT,
+    torn=st.booleans(),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _debug = False
+_INTERRUPTED = 130
 
 
 def _say_version(wanted: bool) -> None:
@@ -77,6 +79,9 @@ app.command()(doctor.doctor)
 
 def main() -> NoReturn:
     """The `cartbrook` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show must not end a run
     sys.exit(call(sys.argv[1:]))
 
 
@@ -85,6 +90,8 @@ def call(words: list[str]) -> int:
     try:
         app(words, prog_name="cartbrook")
     except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            note("Interrupted. What was not published counts for nothing; the next `cartbrook run` goes on.")
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except CartbrookError as error:
         _tell_traceback()

@@ -105,7 +105,6 @@ def _bench(workspace: Path, domain: str) -> Iterator[tuple[Bench, list[str]]]:
 
 def _report(trial: Trial, contract: Contract, when: dt.date, warnings: list[str]) -> dict[str, Any]:
     """What was found, as plain values; names are stable."""
-    from cartbrook.deliveries import warnings_of
     from cartbrook.trial import OPEN
 
     rules = {rule.name: rule for rule in contract.rules}
@@ -135,7 +134,7 @@ def _report(trial: Trial, contract: Contract, when: dt.date, warnings: list[str]
             | {"status": "quarantined" if row["status"] == OPEN else "waits"}
             for row in trial.bad
         ],
-        "warnings": [*warnings_of([trial.file]), *warnings],
+        "warnings": [*trial.file.warnings, *warnings],
     }
 
 

@@ -67,6 +67,7 @@ def read(path: Path) -> Edited:
     Raises:
         UsageError: It is no such file.
     """
+    limit = csv.field_size_limit(2**31 - 1)  # a record is set aside for a field of megabytes, too
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
@@ -80,6 +81,8 @@ def read(path: Path) -> Edited:
         raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}.") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: this is no CSV file in UTF-8 ({type(error).__name__}).") from None
+    finally:
+        csv.field_size_limit(limit)
     if "_id" not in columns:
         raise UsageError(f"{path}: the column _id is missing.", hint="Edit a file that `cartbrook quarantine export` wrote.")
     return Edited(path, columns, records)

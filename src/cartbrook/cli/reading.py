@@ -90,6 +90,8 @@ def show(
     for row in report["revisions"]:
         if row["error"]:
             say(f"revision {row['revision']}: {row['error']}")
+        for warning in (row["warnings"] or "").splitlines():
+            say(f"revision {row['revision']}: warning: {warning}")
     say_records(report["files"], ("domain", "name", "rows", "blank_lines", "extra_columns"), title="Files")
     say_records(
         report["books"],

@@ -58,7 +58,7 @@ def status(lake: Lake, workspace: Path) -> Record:
             "as_of": plain(newest.as_of),
         },
         "live": [{"batch_id": e.batch_id, "revision": e.revision, "batch_date": plain(e.batch_date)} for e in newest.live],
-        "triggers": [path.stem for path in intake.waiting_triggers(lake.places)],
+        "triggers": [intake.name_of(path) for path in intake.waiting_triggers(lake.places)],
         "interrupted": [{"batch_id": batch_id, "revision": revision} for batch_id, revision, _ in unfinished(lake.places)],
         "attention": [
             {"batch_id": row.batch_id, "revision": row.revision, "status": row.status, "error": row.error}

@@ -148,7 +148,7 @@ def audit(
 
 def told_line(outcome: Outcome) -> str:
     """An outcome as one line: what became of it, score, counts, seconds."""
-    message = outcome.message.replace("\n", " ")
+    message = " ".join(line.strip() for line in outcome.message.splitlines())
     name = f"{outcome.batch_id}: "
     parts = [outcome.status if outcome.status == "published" else message.removeprefix(name)]
     if outcome.status not in message and outcome.status not in ("published", "unchanged", "waiting"):

@@ -9,7 +9,7 @@ from cartbrook.contracts.model import Contract, Contracts
 from cartbrook.frames.decisions import COLUMNS
 from cartbrook.frames.quarantine import CORRECTED, PARKED, RELEASED
 from cartbrook.frames.raw import raw_record
-from cartbrook.frames.rules import worst
+from cartbrook.frames.rules import quoting, worst
 from cartbrook.frames.schema import QUARANTINE, struct
 
 
@@ -21,6 +21,8 @@ def parked(resolved: DataFrame, contract: Contract) -> DataFrame:
     """
     amount = F.col(contract.amount).cast("decimal(18,2)") if contract.amount else F.lit(None).cast("decimal(18,2)")
     currency = F.col(contract.currency) if contract.currency else F.lit(None).cast("string")
+    named = {reference.rule: quoting({name: F.col(name) for name in reference.columns}) for reference in contract.references}
+    awaited = F.concat_ws(", ", *(F.when(F.array_contains("_missing", rule), text) for rule, text in named.items()))
     return resolved.where(F.size("_missing") > 0).select(
         F.col("_record_id").alias("quarantine_id"),
         F.col("_batch_seq").alias("batch_seq"),
@@ -31,7 +33,7 @@ def parked(resolved: DataFrame, contract: Contract) -> DataFrame:
         F.col("_source_line").alias("source_line"),
         F.col("_missing").alias("rules"),
         worst(F.col("_missing"), contract).alias("severity"),
-        F.concat(F.lit("waits for its parent: "), F.array_join("_missing", ", ")).alias("reason"),
+        F.concat(F.lit("waits for "), awaited).alias("reason"),
         amount.alias("amount"),
         currency.alias("currency"),
         F.lit(PARKED).alias("status"),

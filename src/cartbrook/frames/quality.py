@@ -13,7 +13,7 @@ from cartbrook.frames.decisions import COLUMNS, DISCARD, as_decided, with_decisi
 from cartbrook.frames.order import greatest_first
 from cartbrook.frames.quarantine import CORRECTED, DISCARDED, OPEN, quarantine_rows
 from cartbrook.frames.raw import raw_record
-from cartbrook.frames.rules import active_rules, any_of, breaks, flag, names_of, reason
+from cartbrook.frames.rules import active_rules, any_of, breaks, flag, names_of, quoting, reason
 from cartbrook.frames.schema import BRONZE_LINEAGE, SILVER_LINEAGE, struct
 from cartbrook.frames.snapshots import presence
 from cartbrook.types import Batch
@@ -148,13 +148,14 @@ def _settle_duplicates(sound: DataFrame, contract: Contract) -> DataFrame:
     repeats = F.coalesce(F.col("_above") == F.col("_record_hash"), F.lit(False))
     conflict = next(rule for rule in contract.rules if rule.check == "unique")
     lost = (F.col("_rank") > 1) & ~repeats
+    loss = F.concat(quoting({name: F.col(name) for name in contract.key}), F.lit(f": {conflict.description or conflict.name}"))
     return (
         ranked.where(~repeats | ~undecided)
         .withColumns(
             {
                 "_copies": F.when(~repeats, _others(F.col("_same"), F.col("_record_id"))),
                 "_broken": F.when(lost, F.array(F.lit(conflict.name))).otherwise(F.col("_broken")),
-                "_reason": F.when(lost, F.lit(conflict.description or conflict.name)).otherwise(F.col("_reason")),
+                "_reason": F.when(lost, loss).otherwise(F.col("_reason")),
             }
         )
         .drop("_above", "_same")

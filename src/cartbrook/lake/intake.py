@@ -34,8 +34,13 @@ def waiting_triggers(places: Places) -> list[Path]:
     """Triggers that were put into landing/triggers, oldest name first. Hidden and unfinished files are left alone."""
     if not places.triggers.is_dir():
         return []
-    found = (path for path in places.triggers.iterdir() if path.suffix == ".json" and not path.name.startswith("."))
-    return sorted(path for path in found if path.is_file())
+    found = (path for path in places.triggers.iterdir() if path.suffix.lower() == ".json" and not path.name.startswith("."))
+    return sorted(path for path in found if path.is_file() or path.is_symlink())  # a link is refused, wherever it leads
+
+
+def name_of(path: Path) -> str:
+    """A trigger's name without its ending, for messages and folders; ``_`` for what no terminal or table can hold."""
+    return "".join(letter if letter.isprintable() else "_" for letter in path.stem)
 
 
 def read_trigger(path: Path) -> bytes:
@@ -45,7 +50,7 @@ def read_trigger(path: Path) -> bytes:
         TriggerRefused: It is a link.
     """
     if path.is_symlink():
-        raise TriggerRefused("unsafe_file", f"{path.name}: this is a link.", hint="Put the trigger itself there.")
+        raise TriggerRefused("unsafe_file", f"{name_of(path)}: this is a link.", hint="Put the trigger itself there.")
     with path.open("rb") as stream:
         return stream.read(MAX_BYTES + 1)
 
@@ -120,7 +125,7 @@ def submit(places: Places, trigger_path: Path, trigger: Trigger, *, supersede: b
         The trigger's place in landing/triggers.
 
     Raises:
-        InputError: A file the trigger names is not beside it.
+        InputError: A file the trigger names is not beside it, or the batch's folder is a link.
     """
     missing = [file.name for file in trigger.files if not (trigger_path.parent / file.name).is_file()]
     if missing:
@@ -130,6 +135,9 @@ def submit(places: Places, trigger_path: Path, trigger: Trigger, *, supersede: b
             hint="Put the files beside the trigger. Nothing was submitted.",
         )
     folder = places.landing / trigger.trigger_id
+    if folder.is_symlink():
+        hint = "Take the link away. Nothing was submitted."
+        raise InputError("unsafe_file", f"{trigger.trigger_id}: its folder in landing is a link.", hint=hint)
     folder.mkdir(parents=True, exist_ok=True)
     places.triggers.mkdir(parents=True, exist_ok=True)
     for file in trigger.files:
@@ -137,7 +145,7 @@ def submit(places: Places, trigger_path: Path, trigger: Trigger, *, supersede: b
     target = places.triggers / f"{trigger.trigger_id}.json"
     if supersede and not trigger.supersede:
         value = json.loads(trigger_path.read_text(encoding="utf-8-sig"))
-        _write_whole(json.dumps({**value, "supersede": True}, indent=2, ensure_ascii=False), target)
+        _write_whole(json.dumps({**value, "supersede": True}, indent=2), target)
     else:
         _copy_whole(trigger_path, target)
     return target

@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 from cartbrook.config import Settings
 from cartbrook.contracts.model import Contracts
 from cartbrook.errors import ContractError, ForeignWrite, WorkspaceLocked
+from cartbrook.lake.csv_scan import Limits, limits_of
 from cartbrook.lake.ledger import SCHEMAS, Ledger
 from cartbrook.lake.places import Places, PlainPath
 from cartbrook.lake.session import Engine, open_engine
@@ -100,6 +101,11 @@ class Lake:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def limits(self) -> Limits:
+        """What a delivered file may hold, from the settings."""
+        return limits_of(self.settings)
 
     def create(self) -> None:
         """Create every table and publication 0; goes on where an interrupted call stopped."""

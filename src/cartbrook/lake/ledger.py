@@ -53,6 +53,7 @@ SCHEMAS: Mapping[str, T.StructType] = {
         started_at=_TIME,
         finished_at=_TIME,
         error=_STRING,
+        warnings=_STRING,
         content_hash=_STRING,
         rules_hash=_STRING,
         manifest=_STRING,

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from cartbrook.config import Settings
 from cartbrook.contracts.model import Contract
 from cartbrook.frames.casting import fingerprint
-from cartbrook.lake.csv_scan import Limits
+from cartbrook.lake.csv_scan import limits_of
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.landing import read_files
 from cartbrook.lake.session import Session
@@ -36,8 +36,7 @@ def _ingest(lake: Lake, operation: Operation, batch: Batch, domain: str) -> None
 def delivered(session: Session, batch: Batch, contract: Contract, settings: Settings) -> DataFrame:
     """The records of a domain as their files hold them, all text; the columns of bronze but those of the slice."""
     files = [file for file in batch.files if file.domain == contract.domain]
-    limits = Limits(max_file_bytes=settings.max_file_bytes, max_field_bytes=settings.max_field_bytes)
-    rows = read_files(session, files, contract.names, limits)
+    rows = read_files(session, files, contract.names, limits_of(settings))
     return _identified(rows, batch, files).withColumn("_batch_id", F.lit(batch.batch_id))
 
 

@@ -17,6 +17,7 @@ from cartbrook.errors import BooksDoNotBalance, DeclaredDiffers
 from cartbrook.frames import books
 from cartbrook.frames.changes import keys_of, within
 from cartbrook.frames.invariants import broken_versions
+from cartbrook.frames.likeness import near_duplicates
 from cartbrook.frames.quarantine import CORRECTED, DISCARDED, PARKED
 from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
@@ -90,10 +91,18 @@ def _validated_again(lake: Lake, operation: Operation, batch: Batch, before: lis
 def _counted(lake: Lake, operation: Operation, batch: Batch, row: BatchRow) -> BatchRow:
     """A row of ops.batches with counts and score, once books and histories have been found to be in order."""
     domains = [domain for domain in DIMENSIONS if _written(lake, operation, f"gold.{DIMENSIONS[domain]}")]
-    checks = [partial(_balanced, lake, batch), *(partial(_require_history, lake, batch, domain) for domain in domains)]
-    counts, *_ = lake.tables.each(lambda check: check(), checks)
+    histories = [partial(_require_history, lake, batch, domain) for domain in domains]
+    checks = [partial(_balanced, lake, batch), partial(_near_duplicates, lake, batch), *histories]
+    counts, alike, *_ = lake.tables.each(lambda check: check(), checks)
+    warnings = [warning for file in batch.files for warning in file.warnings]
+    warnings += [
+        f"{alike[domain]} keys of {domain} differ from each other only in case or blanks"
+        for domain in batch.domains
+        if alike[domain]
+    ]
     return dataclasses.replace(
         row,
+        warnings="\n".join(warnings) or None,
         score=_score(lake, batch),
         rows_read=batch.rows,
         rows_accepted=counts[books.ACCEPTED],
@@ -166,6 +175,16 @@ def _entries(lake: Lake, batch: Batch, domain: str) -> DataFrame:
     bronze = lake.tables.read(f"bronze.{domain}", where={**where, "_revision": batch.revision})
     aside = lake.tables.read("ops.quarantine", where={"batch_seq": batch.batch_seq}).where(F.col("domain") == domain)
     return books.entries(bronze, lake.tables.read(f"silver.{domain}", where=where), aside, lake.contracts[domain])
+
+
+def _near_duplicates(lake: Lake, batch: Batch) -> Counter[str]:
+    """For each domain, how many of the batch's keys look like another one of it."""
+    where = {"_batch_seq": batch.batch_seq}
+    parts = [
+        near_duplicates(lake.tables.read(f"silver.{domain}", where=where).where(is_record()), lake.contracts[domain])
+        for domain in batch.domains
+    ]
+    return Counter({row["domain"]: row["keys"] for row in lake.tables.stage(reduce(DataFrame.unionByName, parts)).fetch()})
 
 
 def _problem(entry: dict[str, Any]) -> str | None:

@@ -31,15 +31,21 @@ def receive(lake: Lake, path: Path, base: Publication, confirmed: Collection[str
     Returns:
         The claimed batch, recorded as running; or what became of the trigger (unchanged, held, waiting, refused, rejected).
     """
+    name = intake.name_of(path)
     try:
-        trigger = parse_trigger(intake.read_trigger(path), path.name)
+        trigger = parse_trigger(intake.read_trigger(path), f"{name}{path.suffix}")
     except TriggerRefused as error:
-        intake.refuse(lake.places, path.stem, [path], error)
-        return Outcome(path.stem, "refused", error.message)
+        intake.refuse(lake.places, name, [path], error)
+        return Outcome(name, "refused", error.message)
     rows = lake.ledger.batches(trigger.trigger_id)
     try:
         return _take(lake, path, trigger, rows, base, confirmed)
     except TriggerRefused as error:
+        waited = [row for row in rows if row.status in WAITING]
+        if waited:
+            lake.ledger.save(
+                [dataclasses.replace(row, status="failed", finished_at=utc_now(), error=error.message) for row in waited]
+            )
         found = _present(lake, trigger)
         intake.refuse(lake.places, trigger.trigger_id, [path, *found], error)
         return Outcome(trigger.trigger_id, "refused", error.message)
@@ -101,11 +107,6 @@ def hold(lake: Lake, row: BatchRow, error: Held) -> Outcome:
     lake.ledger.save([dataclasses.replace(row, status="held", manifest=None, error=error.message)])
     intake.give_back(lake.places, trigger, folder)
     return Outcome(row.batch_id, "held", f"held: {error}")
-
-
-def limits(lake: Lake) -> Limits:
-    """How large files and fields may be, from the settings."""
-    return Limits(max_file_bytes=lake.settings.max_file_bytes, max_field_bytes=lake.settings.max_field_bytes)
 
 
 def _take(
@@ -183,7 +184,7 @@ def _examine(
         attempt=attempt + (seen.attempt if seen else 0),
     )
     try:
-        files = tuple(lake.tables.each(lambda file: look(file, folder, lake.contracts[file.domain], limits(lake)), trigger.files))
+        files = tuple(lake.tables.each(lambda file: look(file, folder, lake.contracts[file.domain], lake.limits), trigger.files))
         batch = dataclasses.replace(batch, files=files)
         row = _row(batch, "running")
     except FileRefused as error:
@@ -206,6 +207,9 @@ def look(file: ExpectedFile, folder: Path, contract: Contract, limits: Limits) -
         DeclaredDiffers: It is not what its trigger declares.
     """
     encoding = file.encoding or contract.encoding
+    if file.control_total is not None and contract.amount is None:
+        message = f"{file.name}: a control_total is declared, and the contract of {file.domain} names no amount to sum up."
+        raise DeclaredDiffers("control_total_differs", message)
     scan = scan_file(folder / file.name, encoding=encoding, limits=limits, name=file.name)
     missing = [name for name in contract.names if name not in scan.header]
     if missing:
@@ -220,6 +224,10 @@ def look(file: ExpectedFile, folder: Path, contract: Contract, limits: Limits) -
         raise DeclaredDiffers("sha256_differs", f"{file.name}: its sha256 is not the one the trigger declares.")
     if file.rows is not None and file.rows != scan.rows:
         raise DeclaredDiffers("rows_differ", f"{file.name}: {scan.rows} records, and the trigger declares {file.rows}.")
+    if file.rows is not None and scan.torn:  # counted as a record, but not one that the sender means
+        raise DeclaredDiffers(
+            "rows_differ", f"{file.name}: its last line breaks off, and the trigger declares {file.rows} records."
+        )
     return SourceFile(
         domain=file.domain,
         name=file.name,
@@ -230,6 +238,7 @@ def look(file: ExpectedFile, folder: Path, contract: Contract, limits: Limits) -
         extra_columns=tuple(name for name in scan.header if not contract.has(name)),
         encoding=encoding,
         control_total=None if file.control_total is None else str(file.control_total),
+        torn=scan.torn,
     )
 
 
@@ -311,4 +320,6 @@ def _sha256(path: Path) -> str:
 def _present(lake: Lake, trigger: Trigger) -> list[Path]:
     """The files of a refused trigger that were handed in for it alone; others may belong to another trigger."""
     folder = lake.places.landing / trigger.trigger_id
+    if folder.is_symlink():
+        return []  # what it leads to is nobody's to move
     return [folder / file.name for file in trigger.files if (folder / file.name).exists()]
