@@ -49,10 +49,14 @@ class Settings:
         score_warning: A batch scoring below is published with a warning; None gives none.
         quarantine_gate: A batch of whose records a larger share (0.2) is quarantined is rejected; None switches the gate off.
         max_days_ahead: A batch_date further past as_of is held until confirmed.
+        max_snapshot_shrink: A full snapshot that lacks a larger share of the keys that are there is held until confirmed.
+        max_days_parked: Records that wait longer for their parents, in days of business, are told by `status` and `run`.
         file_wait_minutes: How long a trigger waits for files that are not there.
         stable_seconds: A file not handed in by `submit` must not have changed for this long.
         max_file_bytes: Larger files are refused.
         max_field_bytes: Records with a larger field are quarantined.
+        max_line_breaks: Records with a field of more line breaks are quarantined.
+        max_columns: Files whose header names more columns are refused.
         parallel: Tables written at a time.
     """
 
@@ -76,10 +80,14 @@ class Settings:
     score_warning: Decimal | None = None
     quarantine_gate: Decimal | None = None
     max_days_ahead: int = 400
+    max_snapshot_shrink: Decimal = Decimal("0.30")
+    max_days_parked: int = 14
     file_wait_minutes: Decimal = Decimal(60)
     stable_seconds: Decimal = Decimal(1)
     max_file_bytes: int = 5 * 2**30
     max_field_bytes: int = 2**20
+    max_line_breaks: int = 100
+    max_columns: int = 2_000
     parallel: int = 4
 
     def gold_hash(self) -> str:
@@ -191,9 +199,10 @@ def _check_choices(values: Mapping[str, Any], source: str) -> None:
             ZoneInfo(values["timezone"])
         except (KeyError, ValueError, OSError) as error:
             raise ConfigError(f"{source}: unknown time zone {values['timezone']!r}.", hint="Such as Europe/Berlin.") from error
-    if values.get("parallel", 1) < 1:
-        raise ConfigError(f"{source}: setting 'parallel' must be 1 or more.")
-    for name, most in {"score_gate": 100, "score_warning": 100, "quarantine_gate": 1}.items():
+    for name in ("parallel", "max_file_bytes", "max_field_bytes", "max_columns"):
+        if values.get(name, 1) < 1:
+            raise ConfigError(f"{source}: setting {name!r} must be 1 or more.")
+    for name, most in {"score_gate": 100, "score_warning": 100, "quarantine_gate": 1, "max_snapshot_shrink": 1}.items():
         value = values.get(name)
         if value is not None and not 0 <= value <= most:
             raise ConfigError(f"{source}: setting {name!r} is {value}.", hint=f"It is a number from 0 to {most}.")

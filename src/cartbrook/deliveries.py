@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cartbrook import runner, scorecard
 from cartbrook.contracts.trigger import parse_trigger
-from cartbrook.errors import BatchRejected, DeclaredDiffers, FileRefused, TriggerRefused
+from cartbrook.errors import BatchRejected, FileRefused, Held, TriggerRefused
 from cartbrook.lake import intake
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
@@ -25,13 +25,9 @@ def recover(lake: Lake, tell: Callable[[Outcome], None] = lambda _: None) -> Pub
         tell: Is called for each batch whose files cannot be moved now; nothing else waits for them.
     """
     base = lake.ledger.newest()
-    if base.batch_rows:
-        held = {(row.batch_id, row.revision): row.status for row in lake.ledger.batches(base.batch_rows[0].batch_id)}
-        behind = [row for row in base.batch_rows if held.get((row.batch_id, row.revision)) != row.status]
-        # A row that has moved on since (a newer revision is running, say) is not behind.
-        behind = [row for row in behind if held.get((row.batch_id, row.revision)) in (None, "running", "failed", "published")]
-        if behind:
-            lake.ledger.save(behind)
+    behind = _behind(lake, base)
+    if behind:
+        lake.ledger.save(behind)
     done = {(row.batch_id, row.revision): row for row in lake.ledger.batches()} if intake.claimed_folders(lake.places) else {}
     for batch_id, revision, _ in intake.claimed_folders(lake.places):
         row = done.get((batch_id, revision))
@@ -44,6 +40,20 @@ def recover(lake: Lake, tell: Callable[[Outcome], None] = lambda _: None) -> Pub
             assert row is not None
             tell(Outcome(batch_id, "failed", f"{row.status}, but its files stay in work: {runner.explained(error)}", revision))
     return base
+
+
+def _behind(lake: Lake, base: Publication) -> list[BatchRow]:
+    """Rows that the newest publication settled and ops.batches does not hold like that."""
+    ids = {row.batch_id for row in base.batch_rows}
+    rows = lake.ledger.batches(*ids) if ids else []
+    held = {(row.batch_id, row.revision): row for row in rows}
+    behind: list[BatchRow] = []
+    for row in base.batch_rows:
+        now = held.get((row.batch_id, row.revision))
+        # A row that has moved on since (a newer revision is running, say) is not behind.
+        if now is None or (now.status in ("running", "failed", "published") and now.as_settled != row.as_settled):
+            behind.append(row)
+    return behind
 
 
 def outdated(lake: Lake, base: Publication, batch_id: str, revision: int, *, delivered_again: bool) -> bool:
@@ -68,8 +78,12 @@ def run_delivery(
     story: Mapping[str, Step],
     name: str,
     tell: Callable[[Outcome], None],
+    hold: Callable[[Lake, BatchRow, Held], Outcome] = receive.hold,
 ) -> Publication:
     """Receive one trigger and, if it brought a batch, run its story; whatever goes wrong with one batch, the next one runs.
+
+    Args:
+        hold: What is done with a batch that waits for a person.
 
     Returns:
         The newest publication after it.
@@ -90,9 +104,9 @@ def run_delivery(
     except BatchRejected as error:
         tell(reject(lake, operation, error))
         return lake.ledger.newest()
-    except DeclaredDiffers as error:
+    except Held as error:
         row = next(row for row in lake.ledger.batches(received.batch_id) if row.revision == received.revision)
-        tell(receive.hold(lake, row, error))
+        tell(hold(lake, row, error))
         return lake.ledger.newest()
     except Exception as error:  # noqa: BLE001
         tell(_failed(lake, operation, error))
@@ -101,6 +115,13 @@ def run_delivery(
     row = next(row for row in newest.batch_rows if row.status == "published")
     tell(_told(row, time.perf_counter() - started))
     return newest
+
+
+def give_up(lake: Lake, row: BatchRow, error: Held) -> Outcome:
+    """End a revision that nobody waits for: the live one stays, and its files are where they were."""
+    lake.ledger.save([dataclasses.replace(row, status="failed", finished_at=utc_now(), error=error.message)])
+    intake.unclaim(lake.places, row.batch_id, row.revision)
+    return Outcome(row.batch_id, "failed", str(error), row.revision)
 
 
 def _publish_refusal(lake: Lake, base: Publication, outcome: Outcome) -> Publication:
@@ -120,13 +141,11 @@ def _publish_refusal(lake: Lake, base: Publication, outcome: Outcome) -> Publica
 
 def reject(lake: Lake, operation: Operation, error: BatchRejected) -> Outcome:
     """Publish a rejection: its results stay, its records do not count, its files are set aside."""
-    assert operation.batch is not None
     rejection = dataclasses.replace(
         runner.operation(lake, "rejection", operation.base, operation.batch, attempt=operation.attempt), reason=error.message
     )
 
     def keep_results(lake: Lake, rejection: Operation) -> StepResult:
-        assert rejection.batch is not None
         scorecard.save(lake, rejection.batch, error.results)
         return StepResult(rejection.batch.rows, 0)
 
@@ -145,7 +164,6 @@ def _set_aside(lake: Lake, row: BatchRow) -> None:
 
 
 def _failed(lake: Lake, operation: Operation, error: Exception) -> Outcome:
-    assert operation.batch is not None
     batch = operation.batch
     if lake.ledger.newest().live_of(batch.batch_id) == batch.live:
         # Published; only what follows failed. The next run archives it first.
@@ -167,6 +185,8 @@ def _failed(lake: Lake, operation: Operation, error: Exception) -> Outcome:
 def _told(row: BatchRow, seconds: float) -> Outcome:
     counts = {
         "accepted": row.rows_accepted or 0,
+        "corrected": row.rows_corrected or 0,
+        "discarded": row.rows_discarded or 0,
         "quarantined": row.rows_quarantined or 0,
         "parked": row.rows_parked or 0,
         "duplicate": row.rows_duplicate or 0,

@@ -9,10 +9,14 @@
     ├── InputError             what was delivered is wrong (exit code 1, other batches go on)
     │   ├── TriggerRefused     a trigger, or the set of files it names
     │   ├── FileRefused        one file; names the line where it can
-    │   ├── DeclaredDiffers    what the trigger declares of a file does not hold: the batch is held
+    │   ├── Held               the batch waits for a person, its files in landing
+    │   │   ├── DeclaredDiffers    what the trigger declares of a file does not hold
+    │   │   └── SnapshotShrinks    a full snapshot lacks more keys than is likely; to be confirmed
     │   └── BatchRejected      a gate that the batch as a whole did not pass
     ├── StateError             the lake is not in the state the operation needs (exit code 1)
     │   ├── BatchNotFound
+    │   ├── PublicationNotFound
+    │   ├── DecisionRefused    a record is not there, or not in a state that the decision is for
     │   ├── StepOutOfOrder     a step alone whose earlier steps have not run on what is published now
     │   ├── BooksDoNotBalance  a batch whose records do not add up; never published
     │   ├── ForeignWrite       a table moved under a running operation; nothing is published
@@ -111,8 +115,19 @@ class FileRefused(InputError):
         super().__init__(code, f"{file}{f':{line}' if line else ''}: {message}", hint=hint)
 
 
-class DeclaredDiffers(InputError):
+class Held(InputError):
+    """A batch that is not taken in until a person has looked at it."""
+
+
+class DeclaredDiffers(Held):
     """A file is not what its trigger declares: rows, sha256 or control_total."""
+
+
+class SnapshotShrinks(Held):
+    """A full snapshot would end more histories than is likely."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__("snapshot_shrinks", message, hint=hint)
 
 
 class BatchRejected(InputError):
@@ -133,6 +148,23 @@ class StateError(CartbrookError):
 
 class BatchNotFound(StateError):
     """No batch of that id, or none in a state the operation can work on."""
+
+
+class PublicationNotFound(StateError):
+    """No publication of that number."""
+
+
+class DecisionRefused(StateError):
+    """Decisions that cannot be taken; none of them was recorded."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        text = "".join(f"\n  {problem}" for problem in problems[:20])
+        super().__init__(
+            f"{len(problems)} decision{'s' if len(problems) != 1 else ''} cannot be taken; nothing was recorded:{text}{more}",
+            hint="`cartbrook quarantine list` shows the records and their states.",
+        )
 
 
 class StepOutOfOrder(StateError):

@@ -7,36 +7,32 @@ from all live records, and one publication makes the result visible.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from pyspark.sql.types import StructType
 
-from cartbrook import deliveries, runner
+from cartbrook import decisions, deliveries, logic, runner
 from cartbrook.config import Settings, load_settings
-from cartbrook.contracts.load import load_contracts, logic_facts, rules_hash
+from cartbrook.contracts.load import load_contracts, rules_hash
 from cartbrook.contracts.model import Contracts
 from cartbrook.errors import (
     BatchNotFound,
     BatchRejected,
-    LogicChanged,
     StepOutOfOrder,
 )
-from cartbrook.frames import LOGIC
 from cartbrook.frames.marts import MARTS
-from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, record_tables, struct
+from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, QUARANTINE_EVENTS, record_tables, struct
 from cartbrook.lake import intake
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.places import Places
 from cartbrook.lake.session import Engine
 from cartbrook.runner import Step
 from cartbrook.steps import archive, audit, facts, history, ingest, marts, publish, receive, validate, withdraw
-from cartbrook.types import Batch, Operation, Outcome, Publication, StepResult
+from cartbrook.types import Batch, Decided, Decision, Operation, Outcome, StepResult
 
 STORY: Mapping[str, Step] = {
     "ingest": ingest.run,
@@ -48,6 +44,14 @@ STORY: Mapping[str, Step] = {
     "archive": archive.run,
 }
 """What happens to a received batch, in order."""
+
+DECISION: Mapping[str, Step] = {
+    "validate": validate.run,
+    "history": history.run,
+    "facts": facts.run,
+    "marts": marts.run,
+    "publish": publish.run,
+}
 
 UNDO: Mapping[str, Step] = {
     "withdraw": withdraw.run,
@@ -90,7 +94,7 @@ def open_lake(
         settings,
         contracts,
         schemas(contracts),
-        logic_hash=_logic_hash(contracts, settings),
+        logic_hash=logic.logic_hash(contracts, settings),
         rules_hash=rules_hash(contracts),
         engine=engine,
     )
@@ -104,7 +108,8 @@ def schemas(contracts: Contracts) -> dict[str, StructType]:
     for contract in contracts.values():
         tables |= record_tables(contract)
     tables |= {f"gold.{mart.name}": struct(mart.schema) for mart in MARTS}
-    return tables | {"ops.quarantine": struct(QUARANTINE), "ops.quality_results": struct(QUALITY_RESULTS)}
+    ops = {"quarantine": QUARANTINE, "quarantine_events": QUARANTINE_EVENTS, "quality_results": QUALITY_RESULTS}
+    return tables | {f"ops.{name}": struct(columns) for name, columns in ops.items()}
 
 
 def init(lake: Lake) -> None:
@@ -135,7 +140,7 @@ def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome]
         told(outcome)
 
     with lake.exclusive():
-        base = _ready(lake, deliveries.recover(lake, tell))
+        base = logic.ready(lake, deliveries.recover(lake, tell))
         triggers = deliveries.by_date(intake.waiting_triggers(lake.places))
         delivered_again = {deliveries.named(path) for path in triggers}
         stuck = {(outcome.batch_id, outcome.revision) for outcome in outcomes}
@@ -149,7 +154,7 @@ def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome]
             )
         for path in triggers:
             base = deliveries.run_delivery(
-                lake, base, partial(receive.receive, lake, path, base, confirmed), STORY, path.stem, tell
+                lake, base, partial(receive.receive, lake, path, base, confirmed), STORY, intake.name_of(path), tell
             )
     return outcomes
 
@@ -166,7 +171,7 @@ def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
     if step == "receive":
         return _receive(lake, batch_id)
     with lake.exclusive():
-        base = _ready(lake, deliveries.recover(lake))
+        base = logic.ready(lake, deliveries.recover(lake))
         row = next((row for row in reversed(lake.ledger.batches(batch_id)) if row.manifest), None)
         if row is None or row.manifest is None:
             raise BatchNotFound(f"No batch {batch_id} has been received.", hint="`cartbrook batches` lists them.")
@@ -191,7 +196,6 @@ def _gone_on_with(lake: Lake, operation: Operation, step: str) -> Operation:
     Raises:
         StepOutOfOrder: A step before this one has not run, or ran on an older publication.
     """
-    assert operation.batch is not None
     runs = lake.ledger.steps(operation.batch.batch_id, operation.batch.revision)
     runs = [run for run in runs if run["token"] == runs[-1]["token"] and run["base_seq"] == operation.base.publish_seq]
     order = list(STORY)
@@ -211,7 +215,7 @@ def _gone_on_with(lake: Lake, operation: Operation, step: str) -> Operation:
 
 def _receive(lake: Lake, batch_id: str) -> StepResult:
     with lake.exclusive():
-        base = _ready(lake, deliveries.recover(lake))
+        base = logic.ready(lake, deliveries.recover(lake))
         for path in intake.waiting_triggers(lake.places):
             if deliveries.named(path) == batch_id:
                 received = receive.receive(lake, path, base)
@@ -221,6 +225,21 @@ def _receive(lake: Lake, batch_id: str) -> StepResult:
     raise BatchNotFound(f"No trigger of {batch_id} waits.", hint="`cartbrook submit` puts one there.")
 
 
+def decide(lake: Lake, taken: Sequence[Decision], *, confirmed: bool = False) -> list[Decided]:
+    """Take decisions on records that were set aside: fix, release, discard, or revoke of an earlier one.
+
+    Args:
+        confirmed: Snapshots that shrink by them are meant.
+
+    Raises:
+        DecisionRefused: A record is not there, or not in a state that the decision is for; nothing is recorded then.
+        SnapshotShrinks: A discard or fix lets a snapshot end more histories than is likely.
+    """
+    with lake.exclusive():
+        base = logic.ready(lake, deliveries.recover(lake))
+        return decisions.decide(lake, base, taken, DECISION, confirmed=confirmed)
+
+
 def undo(lake: Lake, batch_id: str) -> Outcome:
     """Take a batch out, as if it had never come; its files stay in the archive and its raw records in bronze.
 
@@ -228,17 +247,38 @@ def undo(lake: Lake, batch_id: str) -> Outcome:
         BatchNotFound: The batch is not live.
     """
     with lake.exclusive():
-        base = _ready(lake, deliveries.recover(lake))
+        base = logic.ready(lake, deliveries.recover(lake))
         live = base.live_of(batch_id)
         if live is None:
             raise BatchNotFound(
                 f"{batch_id} is not published, so there is nothing to undo.", hint="`cartbrook batches` lists them."
             )
         started = time.perf_counter()
-        operation = runner.operation(lake, "undo", base, runner.live_batch(lake, live.batch_id, live.revision))
+        operation = runner.operation(lake, "undo", base, *runner.live_batches(lake, [live]))
         runner.carry(lake, operation, UNDO)
         took = time.perf_counter() - started
         return Outcome(live.batch_id, "undone", f"{live.batch_id}: undone", live.revision, seconds=took)
+
+
+def reprocess(lake: Lake, batch_id: str, *, from_bronze: bool = False, confirmed: bool = False) -> Outcome:
+    """Take a batch in again from its archived files (else from bronze) under the contracts in force, as its next revision.
+
+    Args:
+        from_bronze: From bronze although its files are there.
+        confirmed: What is unlikely about it (a snapshot that shrinks) is meant.
+
+    Returns:
+        What became of it; where that is not `published`, what was live stays so.
+
+    Raises:
+        BatchNotFound: There is no such batch, or it is not published, undone or rejected.
+    """
+    told: list[Outcome] = []
+    with lake.exclusive():
+        base = logic.ready(lake, deliveries.recover(lake))
+        received = receive.again(lake, batch_id, base, from_bronze=from_bronze, confirmed=confirmed)
+        deliveries.run_delivery(lake, base, lambda: received, STORY, batch_id, told.append, deliveries.give_up)
+    return told[-1]
 
 
 def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
@@ -250,56 +290,32 @@ def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
     with lake.exclusive():
         base = deliveries.recover(lake)
         started = time.perf_counter()
-        operation = runner.operation(lake, "rebuild", base, None)
-        steps: dict[str, Step] = {}
-        if from_bronze:
-            for live in base.live:
-                batch = dataclasses.replace(runner.live_batch(lake, live.batch_id, live.revision), rules_hash=lake.rules_hash)
-                again = dataclasses.replace(runner.operation(lake, "batch", base, batch), cause="rebuild", token=operation.token)
-                steps[f"validate {live.batch_id}"] = partial(_validate_again, again)
-        runner.carry(lake, operation, {"evolve": _evolve, **steps, **REBUILD})
+        batches = runner.live_batches(lake, base.live) if from_bronze else ()
+        operation = runner.operation(lake, "rebuild", base, *batches)
+        steps: Mapping[str, Step] = {"validate": validate.run} if from_bronze else {}
+        runner.carry(lake, operation, {"evolve": logic.evolve, **steps, **REBUILD})
         rows = f"{len(base.live)} batches"
         return Outcome("rebuild", "rebuilt", f"gold rebuilt from {rows}", seconds=time.perf_counter() - started)
 
 
-def _validate_again(again: Operation, lake: Lake, _rebuild: Operation) -> StepResult:
-    return validate.run(lake, again)
+def prove(lake: Lake, batch_id: str | None = None, publish_seq: int | None = None) -> list[audit.Finding]:
+    """Run `audit` over the published tables.
 
-
-def prove(lake: Lake) -> list[audit.Finding]:
-    """Run `audit` over the published tables."""
-    newest = lake.ledger.newest()
-    _require_logic(lake, newest)
-    return audit.audit(lake, newest)
-
-
-def _ready(lake: Lake, base: Publication) -> Publication:
-    """The publication to build on; an empty lake takes on changed contracts by itself.
+    Args:
+        batch_id: Only the books of this batch, file by file.
+        publish_seq: The tables of an earlier publication; None for the newest.
 
     Raises:
-        LogicChanged: Gold was made under another logic.
+        BatchNotFound: The batch was not live then.
+        LogicChanged: The publication was made under another logic.
     """
-    _require_logic(lake, base)
-    if base.logic_hash == lake.logic_hash:
-        return base
-    runner.carry(lake, runner.operation(lake, "rebuild", base, None), {"evolve": _evolve, "publish": publish.run})
-    return lake.ledger.newest()
-
-
-def _evolve(lake: Lake, _operation: Operation) -> StepResult:
-    """Add the columns that contracts have gained; the first step of a rebuild."""
-    lake.evolve()
-    return StepResult()
-
-
-def _require_logic(lake: Lake, base: Publication) -> None:
-    if base.live and base.logic_hash != lake.logic_hash:
-        raise LogicChanged(
-            "Contracts, settings or code changed what gold means since it was made.",
-            hint="Run `cartbrook rebuild` once; it computes gold anew under the new logic.",
+    publication = lake.ledger.newest() if publish_seq is None else lake.ledger.publication(publish_seq)
+    if not publication.live and publication.logic_hash != lake.logic_hash:
+        return [audit.live_batches(lake, publication)]  # nothing else is there; the next operation takes on the contracts
+    gained = logic.require_logic(lake, publication)
+    live = publication.live_of(batch_id) if batch_id is not None else None
+    if batch_id is not None and live is None:
+        raise BatchNotFound(
+            f"{batch_id} is not live in publication {publication.publish_seq}.", hint="`cartbrook batches` lists them."
         )
-
-
-def _logic_hash(contracts: Contracts, settings: Settings) -> str:
-    parts = [str(LOGIC), json.dumps(logic_facts(contracts), sort_keys=True), settings.gold_hash()]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return audit.audit(logic.as_published(lake, gained), publication, live.batch_id if live else None)

@@ -7,11 +7,11 @@ import dataclasses
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from cartbrook.errors import CartbrookError
 from cartbrook.lake.lake import Lake
-from cartbrook.types import Batch, Operation, Publication, StepResult, StepRun
+from cartbrook.types import Batch, LiveBatch, Operation, Publication, StepResult, StepRun
 
 Step = Callable[[Lake, Operation], StepResult]
 
@@ -21,34 +21,38 @@ _PATIENCE = 1.0
 """Seconds of finished steps that may wait to be recorded: a small batch costs two commits, a long one shows how far it is."""
 
 
-def operation(lake: Lake, cause: str, base: Publication, batch: Batch | None, *, attempt: int = 1) -> Operation:
+def operation(lake: Lake, cause: str, base: Publication, *batches: Batch, attempt: int = 1) -> Operation:
     """What a cause means for the live set.
 
     Args:
-        cause: batch, undo, rebuild or rejection.
+        cause: batch, decision, undo, rebuild, evolve or rejection.
         base: The newest publication.
-        batch: The batch that comes or goes; None for a rebuild.
+        batches: Those that come or go, or whose slices are made anew; none where gold alone is.
     """
-    live, domains = base.live, tuple(lake.contracts)
-    if batch is not None:
+    live, domains = base.live, tuple(lake.contracts) if cause == "rebuild" else ()
+    for batch in batches:
+        domains = tuple(dict.fromkeys((*domains, *batch.domains)))
         replaced = base.live_of(batch.batch_id)
-        live = tuple(entry for entry in base.live if entry != replaced)
-        domains = batch.domains
+        if cause in ("batch", "undo"):
+            live = tuple(entry for entry in live if entry != replaced)
         if cause == "batch":
             live = (*live, batch.live)
             if replaced is not None and replaced.revision != batch.revision:
-                before = live_batch(lake, replaced.batch_id, replaced.revision)
+                (before,) = live_batches(lake, [replaced])
                 domains = tuple(dict.fromkeys((*domains, *before.domains)))
-        elif cause == "rejection":
-            live = base.live
-    return Operation(cause, batch, base, live, domains, uuid.uuid4().hex, attempt)
+    return Operation(cause, batches, base, live, domains, uuid.uuid4().hex, attempt)
 
 
-def live_batch(lake: Lake, batch_id: str, revision: int) -> Batch:
-    """A published batch as the ledger knows it; its files are in the archive."""
-    row = next(row for row in lake.ledger.batches(batch_id) if row.revision == revision)
-    assert row.manifest is not None
-    return Batch.from_json(row.manifest, lake.places.archive_of(batch_id, revision))
+def live_batches(lake: Lake, live: Collection[LiveBatch]) -> list[Batch]:
+    """Published batches as the ledger knows them, to be validated by the rules in force; their files are in the archive."""
+    wanted = {(entry.batch_id, entry.revision) for entry in live}
+    batches: list[Batch] = []
+    for row in lake.ledger.batches(*{entry.batch_id for entry in live}) if live else ():
+        if (row.batch_id, row.revision) in wanted:
+            assert row.manifest is not None
+            batch = Batch.from_json(row.manifest, lake.places.archive_of(row.batch_id, row.revision))
+            batches.append(dataclasses.replace(batch, rules_hash=lake.rules_hash))
+    return batches
 
 
 def carry(lake: Lake, operation: Operation, steps: Mapping[str, Step], *, first: StepRun | None = None) -> None:
@@ -106,6 +110,10 @@ def perform(
     finally:
         lake.tables.clear_staging()
     lake.ledger.record(operation, done)
+    if "publish" in steps:
+        # What was published is published, whatever comes of this.
+        with contextlib.suppress(Exception):
+            lake.checkpoint()
     return result
 
 

@@ -17,6 +17,7 @@ from cartbrook.contracts.tables import table_mark
 from cartbrook.frames import contexts, counting, scoring
 from cartbrook.frames.changes import keys_of, within
 from cartbrook.frames.rules import active_rules
+from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.values import fetch, named
 from cartbrook.types import Batch, LiveBatch
@@ -124,7 +125,9 @@ class _Count:
     def _aside(self) -> list[dict[str, Any]]:
         """The counts of records that were set aside, of all domains at once: of most batches there are none or few."""
         aside = self.lake.tables.read("ops.quarantine", where={"batch_seq": self.batch.batch_seq})
-        return self.lake.tables.stage(counting.aside_counts(aside.where(F.col("status").isin("open", "parked")))).fetch()
+        references = [reference.rule for contract in self.lake.contracts.values() for reference in contract.references]
+        counted = counting.aside_counts(aside.where(F.col("status").isin("open", "parked")), references)
+        return self.lake.tables.stage(counted).fetch()
 
     def _domain(self, domain: str, trails: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
         """The counts of one domain, in one plan."""
@@ -136,7 +139,7 @@ class _Count:
             parts.append(counting.lake_counts(_context(self.lake, silver, contract), conditions, contract))
         if trails:
             seqs = sorted({seq for trail in trails.values() for seq in trail})
-            slices = tables.read(f"silver.{domain}", where={"_batch_seq": seqs})
+            slices = tables.read(f"silver.{domain}", where={"_batch_seq": seqs}).where(is_record())
             parts.append(counting.trailing_counts(slices, [rule for rule in rules if rule.name in trails], self.batch.batch_seq))
         with ExitStack() as stack:
             queries = [rule for rule in rules if rule.check == "sql" and set(self.held).issuperset(rule.needs)]
@@ -144,7 +147,7 @@ class _Count:
             return tables.stage(reduce(DataFrame.union, parts)).fetch()
 
     def _silver(self, domain: str) -> DataFrame:
-        return self.lake.tables.read(f"silver.{domain}", where={"_batch_seq": self.batch.batch_seq})
+        return self.lake.tables.read(f"silver.{domain}", where={"_batch_seq": self.batch.batch_seq}).where(is_record())
 
     def _answer(self, stack: ExitStack, rule: Rule, contract: Contract, silver: DataFrame) -> DataFrame:
         """The one cell that a query gives; its tables have names until the stack is closed."""

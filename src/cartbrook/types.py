@@ -24,6 +24,7 @@ class SourceFile:
         extra_columns: Header names the contract does not know; kept aside as rescued data.
         encoding: Encoding it is decoded by.
         control_total: Declared sum of the domain's amount column, as decimal text; what is declared is enforced.
+        torn: Its last record breaks off: most likely the file was cut.
     """
 
     domain: str
@@ -35,17 +36,19 @@ class SourceFile:
     extra_columns: tuple[str, ...] = ()
     encoding: str = "utf-8"
     control_total: str | None = None
+    torn: bool = False
 
     @property
-    def remarks(self) -> tuple[str, ...]:
-        """What is remarkable about the file, and no reason not to publish it."""
-        found: list[str] = []
-        if self.rows == 0:
-            found.append(f"{self.name} holds no records")
+    def warnings(self) -> tuple[str, ...]:
+        """What is remarkable about it, and no reason to refuse it."""
+        found = [f"{self.name} holds no records"] if self.rows == 0 else []
         if self.blank_lines:
             found.append(f"{self.name} has {self.blank_lines} blank line{'s' if self.blank_lines > 1 else ''}")
+        if self.torn:
+            found.append(f"{self.name} breaks off in its last line")
         if self.extra_columns:
-            found.append(f"{self.name} has columns the contract does not know: {', '.join(self.extra_columns[:5])}")
+            shown = [_shown(column) for column in self.extra_columns[:5]]
+            found.append(f"{self.name} has columns the contract does not know: {', '.join(shown)}")
         return tuple(found)
 
 
@@ -71,6 +74,8 @@ class Batch:
         trigger_timestamp: ISO text in UTC, or None; part of the one total order.
         switches: The trigger's `data_quality_checks`; a rule whose switch is False is skipped.
         rules_hash: Hash of the contracts it was received under.
+        confirmed: A person has said that it is meant as it is, unlikely as it looks.
+        taken_from: The revision whose raw records in bronze it is made of; None where it has files.
         attempt: 1 for its first run; more where an earlier run was interrupted or failed.
     """
 
@@ -82,6 +87,8 @@ class Batch:
     trigger_timestamp: str | None = None
     switches: Mapping[str, bool] = field(default_factory=dict)
     rules_hash: str = ""
+    confirmed: bool = False
+    taken_from: int | None = None
     attempt: int = 1
 
     @property
@@ -111,6 +118,7 @@ class Batch:
                 "extra_columns": list(file.extra_columns),
                 "encoding": file.encoding,
                 "control_total": file.control_total,
+                "torn": file.torn,
             }
             for file in self.files
         ]
@@ -123,6 +131,8 @@ class Batch:
                 "trigger_timestamp": self.trigger_timestamp,
                 "switches": dict(self.switches),
                 "rules_hash": self.rules_hash,
+                "confirmed": self.confirmed,
+                "taken_from": self.taken_from,
                 "files": files,
             },
             sort_keys=True,
@@ -143,6 +153,7 @@ class Batch:
                 extra_columns=tuple(entry["extra_columns"]),
                 encoding=entry["encoding"],
                 control_total=entry["control_total"],
+                torn=entry.get("torn", False),
             )
             for entry in value["files"]
         )
@@ -155,6 +166,8 @@ class Batch:
             trigger_timestamp=value["trigger_timestamp"],
             switches=value["switches"],
             rules_hash=value["rules_hash"],
+            confirmed=value["confirmed"],
+            taken_from=value["taken_from"],
         )
 
 
@@ -166,7 +179,7 @@ class BatchRow:
         status: received, held, running, published, rejected, failed, superseded or undone.
         content_hash: What its trigger says: batch_date and (domain, file name, sha256) of the files.
         manifest: `Batch.to_json`, so that a batch can be run again from the ledger alone.
-        warnings: What is remarkable about a published batch: its files, keep-rules that failed, its score.
+        warnings: What is remarkable about a published batch: its files, keys that look alike, keep-rules that failed, its score.
     """
 
     batch_id: str
@@ -178,6 +191,8 @@ class BatchRow:
     score: str | None = None
     rows_read: int | None = None
     rows_accepted: int | None = None
+    rows_corrected: int | None = None
+    rows_discarded: int | None = None
     rows_quarantined: int | None = None
     rows_parked: int | None = None
     rows_duplicate: int | None = None
@@ -190,6 +205,22 @@ class BatchRow:
     manifest: str | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def as_settled(self) -> tuple[object, ...]:
+        """What a publication settles of it, without the times."""
+        return (
+            self.status,
+            self.score,
+            self.rows_accepted,
+            self.rows_corrected,
+            self.rows_discarded,
+            self.rows_quarantined,
+            self.rows_parked,
+            self.rows_duplicate,
+            self.rows_rejected,
+            self.rules_hash,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Publication:
@@ -197,7 +228,7 @@ class Publication:
 
     Attributes:
         publish_seq: 0 for the empty lake of `init`; the greatest is the newest.
-        cause: init, batch, rejection, undo or rebuild.
+        cause: init, batch, decision, rejection, undo, rebuild, or evolve (contracts gained plain columns, nothing else changed).
         as_of: Greatest batch_date of the live batches; None without any.
         table_versions: Delta version of every pinned table.
         batch_rows: Rows of ops.batches as this publication settled them; ops.batches is repaired from here.
@@ -223,11 +254,11 @@ class Publication:
 class Operation:
     """One change of the live set, carried from the records it touches to a publication.
 
-    A batch, a late batch, an undo and a rebuild differ only here.
+    A batch, a late batch, a decision on records, an undo and a rebuild differ only here.
 
     Attributes:
-        cause: batch, undo, rebuild or rejection.
-        batch: The batch whose slices change; None for a rebuild.
+        cause: batch, decision, undo, rebuild, evolve or rejection.
+        batches: The batches whose slices change; one for most causes, none where all is computed from silver as it is.
         base: The publication it starts from.
         live: The live batches once it is published.
         domains: Domains whose slices (or, in a rebuild, whose keys) it touches.
@@ -238,7 +269,7 @@ class Operation:
     """
 
     cause: str
-    batch: Batch | None
+    batches: tuple[Batch, ...]
     base: Publication
     live: tuple[LiveBatch, ...]
     domains: tuple[str, ...]
@@ -253,14 +284,63 @@ class Operation:
         return max((entry.batch_date for entry in self.live), default=None)
 
     @property
+    def batch(self) -> Batch:
+        """The one batch of an operation that has just one."""
+        (batch,) = self.batches
+        return batch
+
+    @property
+    def slices(self) -> dict[str, list[int]]:
+        """The condition of the slices that change, in tables of records."""
+        return {"_batch_seq": [batch.batch_seq for batch in self.batches]}
+
+    @property
     def everything(self) -> bool:
         """True if all keys are touched."""
         return self.cause == "rebuild"
 
     @property
-    def was_live(self) -> bool:
-        """True if the batch has slices in the base publication that are replaced or taken away."""
-        return self.batch is not None and self.base.live_of(self.batch.batch_id) is not None
+    def validates(self) -> bool:
+        """True if the slices of its batches are validated in it, so that they are counted and scored."""
+        return self.cause in ("batch", "decision", "rebuild")
+
+    def was_live(self, batch: Batch) -> bool:
+        """True if a batch has slices in the base publication that are replaced or taken away."""
+        return self.base.live_of(batch.batch_id) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decides on one record that was set aside.
+
+    Attributes:
+        kind: fix, release, discard or revoke.
+        edited: For a fix: the record's text by column, as it should have been delivered.
+        note: Why, in the person's words.
+    """
+
+    quarantine_id: str
+    kind: str
+    edited: Mapping[str, str] | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of a record by a decision.
+
+    Attributes:
+        before: Its status when it was decided on; None where its batch is not live.
+        after: Its status now; accepted where nothing is to be told of it any more, None where its batch is not live.
+        rules: The rules it breaks now.
+    """
+
+    decision: Decision
+    batch_id: str
+    domain: str
+    before: str | None
+    after: str | None
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +350,7 @@ class Outcome:
     Attributes:
         status: published, unchanged, held, waiting, refused, rejected, failed, undone or rebuilt.
         message: One sentence; without customers' data.
-        warnings: What is remarkable about a published batch: its files, keep-rules that failed, its score.
+        warnings: What is remarkable about a published batch: its files, keys that look alike, keep-rules that failed, its score.
     """
 
     batch_id: str
@@ -310,3 +390,9 @@ class StepRun:
     result: StepResult = field(default_factory=StepResult)
     versions: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
+
+
+def _shown(name: str) -> str:
+    """A name that a file brought along, fit for a line of text."""
+    plain = "".join(letter if letter.isprintable() else "_" for letter in name)
+    return plain if len(plain) <= 60 else f"{plain[:59]}\u2026"

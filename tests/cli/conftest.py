@@ -67,3 +67,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory, first_run: list[Ended]) -> Pa
     (triggers / "torn.json").write_text('{"trigger_id": "torn", ', "utf-8")
     first_run.append(run_command("run", "-w", folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace without a batch, to be copied."""
+    folder = tmp_path_factory.mktemp("blank") / "shop"
+    assert run_command("init", folder).code == 0
+    return folder

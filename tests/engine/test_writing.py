@@ -39,6 +39,33 @@ def table(session, lake_dir):
     return Table()
 
 
+def test_a_checkpoint_hint_hides_older_versions(table, session):
+    """Every tenth commit makes a checkpoint, and versions before it cannot be read while `_last_checkpoint` names it."""
+
+    def rows(version):
+        return session.read.format("delta").option("versionAsOf", version).load(table.at).count()
+
+    for number in range(12):
+        table.write(f"SELECT {number} AS n")
+    with pytest.raises(Exception, match="Missing commit file"):
+        rows(8)
+    (table.path / "_delta_log" / "_last_checkpoint").unlink()
+    assert [rows(version) for version in range(12)] == list(range(1, 13))
+
+
+def test_tables_can_be_kept_from_checkpoints(table):
+    """With a property given at creation no write makes a checkpoint; so no published version is ever hidden."""
+    table.write("SELECT 0 AS k, 'a' AS v", **{"delta.checkpointInterval": "1000000000"})
+    for number in range(1, 5):
+        table.write(f"SELECT {number} AS k, 'a' AS v")
+        table.merge(f"SELECT {number} AS k, 'b' AS v")
+        table.write(f"SELECT {number} AS k, 'c' AS v", "overwrite")
+    DeltaTable(str(table.path)).restore(8)
+    assert DeltaTable(str(table.path)).metadata().configuration == {"delta.checkpointInterval": "1000000000"}
+    assert table.version() == 13
+    assert list((table.path / "_delta_log").glob("*checkpoint*")) == []
+
+
 def test_append_turns_text_into_null(table):
     """An append casts without a word; so every write of `Tables` compares schemas first."""
     table.write("SELECT n FROM VALUES (1), (NULL) AS v(n)", "overwrite")  # the column may be NULL, as all of ours may

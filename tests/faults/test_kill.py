@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from cartbrook import pipeline
+from cartbrook.contracts.load import load_contracts
 from cartbrook.testing import differences
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine("sail")]
@@ -62,6 +66,12 @@ REBUILD_POINTS = {
     "after marts": (STEP("marts"), "after", 1, None),
     "between the publication and the ledger": (PUBLISH, "after", 1, None),
 }
+EVOLVE_POINTS = {
+    "one table altered": (NOTE, "after", 1, "cartbrook.lake.lake.Lake.evolve", False),
+    "all tables altered": ("cartbrook.lake.lake.Lake.evolve", "after", 1, None, False),
+    "as the publication is about to be committed": (PUBLISH, "before", 1, None, False),
+    "after the publication": (PUBLISH, "after", 1, None, True),
+}
 
 
 @pytest.mark.parametrize("step", AFTER_STEPS)
@@ -117,6 +127,38 @@ def test_killed_in_a_rebuild(scene, processes, workspace, point):
     assert differences(scene.states["before"].published, scene.published(shop)) == []
     processes.ends(shop)
     scene.require(shop, "after")
+
+
+@pytest.mark.parametrize("point", EVOLVE_POINTS)
+def test_killed_while_columns_come(scene, processes, workspace, point):
+    """A run that died while it added a new column left readers alone; the next one adds it, and nothing else changes."""
+    *call, published = EVOLVE_POINTS[point]
+    shop = workspace(scene.after)
+    gain(shop, "products", "origin")
+    processes.dies(shop, "run", *call)
+    assert ("origin" in shown(scene.published(shop))) == published
+    assert processes.ends(shop) == []
+    found = scene.published(shop)
+    assert "origin" in shown(found)
+    old = {table: Counter(tuple(p for p in row if p[0] != "origin") for row in rows.elements()) for table, rows in found.items()}
+    assert differences(scene.states["after"].published, old) == []
+    with scene.open(shop) as lake:
+        assert [finding for finding in pipeline.prove(lake) if finding.problem] == []
+
+
+def gain(workspace, domain: str, column: str) -> None:
+    """Give a shop's contract a new column of text."""
+    text = (Path(load_contracts.__code__.co_filename).parent / "domains" / f"{domain}.odcs.yaml").read_text("utf-8")
+    head, _, tail = text.partition("    properties:\n")
+    folder = workspace / "contracts"
+    folder.mkdir(exist_ok=True)
+    new = f"    properties:\n      - name: {column}\n        physicalType: string\n"
+    (folder / f"{domain}.odcs.yaml").write_text(f"{head}{new}{tail}", "utf-8")
+
+
+def shown(found) -> set[str]:
+    """The columns that readers see in the dimension of products."""
+    return {name for row in found["gold.dim_product"] for name, _ in row}
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -40,7 +40,7 @@ def entries(session):
 
         frame = books.entries(
             typed(session, bronze(ORDERS), [{"_batch_seq": "1", "_source_file": "f.csv", **row} for row in delivered]),
-            typed(session, silver(ORDERS), [{"_batch_seq": "1", **row} for row in accepted]),
+            typed(session, silver(ORDERS), [{"_batch_seq": "1", "_kind": "upsert", **row} for row in accepted]),
             typed(session, struct(QUARANTINE), [{"batch_seq": "1", **row} for row in aside]),
             ORDERS,
         )
@@ -99,3 +99,32 @@ def test_money_that_differs(entries):
     """An amount that is held otherwise than delivered shows in the state's money."""
     found = entries(accepted=[*ACCEPTED[:2], {**ACCEPTED[2], "order_amount": "4.01"}])
     assert found["f.csv", "accepted"] == money(2, "5.00", "5.01")
+
+
+DECIDED: list[dict[str, Any]] = [
+    {"quarantine_id": "r5", "status": "corrected", "decision": "fix", "amount": "5.00", "copies": ["r6"]},
+    {"quarantine_id": "r7", "status": "discarded", "decision": "discard", "amount": None},
+]
+
+
+def test_decided_records(entries):
+    """A corrected record is booked as it was delivered, whatever silver holds of it now; so is one that waits, and its copies."""
+    corrected = {"_record_id": "r5", "order_amount": "50.00"}
+    found = entries(accepted=[*ACCEPTED, corrected], aside=[*ASIDE[:2], *DECIDED])
+    assert found == {
+        ("f.csv", "accepted"): money(2, "5.00"),
+        ("f.csv", "parked"): money(1, "3.00"),
+        ("f.csv", "duplicate"): money(2, "6.00"),
+        ("f.csv", "corrected"): money(1, "5.00"),
+        ("f.csv", "discarded"): money(1, "0.00", unpriced=1),
+    }
+    waits = {**DECIDED[0], "status": "parked"}
+    found = entries(accepted=[*ACCEPTED, corrected], aside=[*ASIDE[:2], waits, DECIDED[1]])
+    assert found["f.csv", "parked"] == money(2, "8.00")
+
+
+def test_a_corrected_record_without_its_record(entries):
+    """A record that ops.quarantine calls corrected, or parked by a decision, and silver does not hold, is lost."""
+    for status in ("corrected", "parked"):
+        found = entries(aside=[*ASIDE[:2], {**DECIDED[0], "status": status}, DECIDED[1]])
+        assert found["f.csv", "lost"][0] == 1

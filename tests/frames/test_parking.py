@@ -9,7 +9,8 @@ from tests.frames.inline import typed
 
 from cartbrook.contracts.load import load_contracts
 
-ORDERS = load_contracts()["orders"]
+CONTRACTS = load_contracts()
+ORDERS = CONTRACTS["orders"]
 
 
 def aside(session, rows):
@@ -26,7 +27,7 @@ def test_what_waits(session):
 
     rows = [
         {"_record_id": "r1", "_batch_id": "B1", "_source_file": "f.csv", "_source_line": "3", "order_amount": "9.50",
-         "currency": "USD",
+         "currency": "USD", "customer_id": "C1", "product_id": "P9",
          "_flags": ["unknown_product"]},
         {"_record_id": "r2", "_flags": []},
     ]  # fmt: skip
@@ -36,7 +37,7 @@ def test_what_waits(session):
     [row] = found.toArrow().to_pylist()
     assert (row["quarantine_id"], row["status"], row["rules"], row["severity"]) == ("r1", "parked", ["unknown_product"], "HIGH")
     assert (str(row["amount"]), row["currency"], row["source_line"]) == ("9.50", "USD", 3)
-    assert "unknown_product" in row["reason"]
+    assert row["reason"] == 'waits for product_id "P9"'
 
 
 def test_movements(session):
@@ -64,7 +65,7 @@ def test_movements(session):
         ],
     )
     touched = ["begins", "same", "other reason", "waits again", "parent came", "stays released", "never waited"]
-    frame = movements(waiting, session.createDataFrame(pa.table({"quarantine_id": touched})), known, "B2")
+    frame = movements(waiting, session.createDataFrame(pa.table({"quarantine_id": touched})), known, CONTRACTS, "B2")
     found = {row["quarantine_id"]: row for row in frame.toArrow().to_pylist()}
     assert {key: (row["status"], row["rules"], row["resolved_by"], row["record"]) for key, row in found.items()} == {
         "begins": ("parked", ["unknown_product"], None, None),

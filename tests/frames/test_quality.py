@@ -209,7 +209,7 @@ def test_conflicts_have_one_winner_whatever_the_row_order(split):
             "old": (["duplicate_key"], ["old again"]),
             "none": (["duplicate_key"], None),
         }
-        assert rejected["old"]["reason"].startswith("Two different rows")
+        assert rejected["old"]["reason"].startswith('order_id "O1": Two different rows')
 
 
 def test_only_records_that_pass_their_own_rules_compete(split):

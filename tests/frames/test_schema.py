@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cartbrook.contracts.load import load_contracts
-from cartbrook.contracts.model import Column, Contract, DeleteMark
+from cartbrook.contracts.model import Column, Contract, DeleteMark, stored
 from cartbrook.frames import schema
 
 CONTRACTS = load_contracts()
@@ -25,7 +25,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_stored_types(kind):
     """Decimals are stored with 18 digits at least; integers as bigint."""
-    assert schema.type_of(schema.stored(kind)).simpleString() == KINDS[kind]
+    assert schema.type_of(stored(kind)).simpleString() == KINDS[kind]
 
 
 def test_struct_reads_types_with_commas():

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.property.oracle import Expected, Version
 
-from cartbrook import pipeline
+from cartbrook import decisions, pipeline, runner
 from cartbrook.config import Settings
-from cartbrook.testing import Content, content, differences, submit
+from cartbrook.steps import publish
+from cartbrook.testing import Content, Delivery, content, differences, submit
+from cartbrook.types import Decision
 
 if TYPE_CHECKING:
-    from tests.property.shops import Shop
+    from tests.property.shops import Choice, Shop
 
     from cartbrook.contracts.model import Contract
     from cartbrook.lake.lake import Lake
@@ -59,13 +64,14 @@ class Workshop:
         """Assert everything that must hold of a shop, whatever happened in it."""
         prepared = self.prepared(name, contracts or {})
         with self.copy(prepared) as lake, self.copy(prepared) as straight:
-            play(lake, shop)
+            past = play(lake, shop)
             found = content(lake)
-            require_expected(lake, shop)
+            require_expected(lake, past)
 
-            for delivery in shop.live.values():
+            decide_before(straight, past)
+            for delivery in past.live.values():
                 submit(straight.places.root, delivery, straight.contracts)
-            outcomes = pipeline.run(straight)
+            outcomes = pipeline.run(straight, list(past.live))
             assert all(outcome.status == "published" for outcome in outcomes), outcomes
             assert differences(content(straight), found) == [], "another path leads elsewhere"
 
@@ -78,27 +84,84 @@ class Workshop:
     def dimensions(self, shop: Shop, name: str, contracts: dict[str, str]) -> Content:
         """Both dimensions after a shop, which must be what the specification says."""
         with self.copy(self.prepared(name, contracts)) as lake:
-            play(lake, shop)
-            require_expected(lake, shop)
+            require_expected(lake, play(lake, shop))
             return content(lake, ["gold.dim_customer", "gold.dim_product"])
 
 
-def play(lake: Lake, shop: Shop) -> None:
+@dataclass
+class Past:
+    """What a shop has come to.
+
+    Attributes:
+        live: The deliveries that are live, by batch.
+        last: The last content of each batch that was live.
+        decisions: The decision in force on each record: kind and, for a fix, its text; with batch and domain of the record.
+    """
+
+    live: dict[str, Delivery] = field(default_factory=dict)
+    last: dict[str, Delivery] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    places: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def play(lake: Lake, shop: Shop) -> Past:
     """Let happen what a shop says, one operation at a time."""
-    live: dict[str, Any] = {}
-    for action, delivery in shop.script:
-        if action == "undo":
-            if delivery.batch_id in live:
-                del live[delivery.batch_id]
-                assert pipeline.undo(lake, delivery.batch_id).status == "undone"
-            continue
-        submit(lake.places.root, delivery, lake.contracts)
-        before = lake.ledger.newest().publish_seq
-        outcomes = pipeline.run(lake)
-        known = delivery.batch_id in live and _same(live[delivery.batch_id], delivery, lake)
-        assert [outcome.status for outcome in outcomes] == ["unchanged" if known else "published"], outcomes
-        assert lake.ledger.newest().publish_seq == before + (not known)
-        live[delivery.batch_id] = delivery
+    past = Past()
+    for action, subject in shop.script:
+        if action == "decide":
+            choose(lake, subject, past)
+        elif action == "undo":
+            if past.live.pop(subject.batch_id, None) is not None:
+                assert pipeline.undo(lake, subject.batch_id).status == "undone"
+        elif action == "reprocess":
+            if (last := past.last.get(subject.batch_id)) is not None:
+                assert pipeline.reprocess(lake, subject.batch_id, confirmed=True).status == "published"
+                past.live[subject.batch_id] = last
+        else:
+            submit(lake.places.root, subject, lake.contracts)
+            before = lake.ledger.newest().publish_seq
+            outcomes = pipeline.run(lake, [subject.batch_id])
+            known = subject.batch_id in past.live and _same(past.live[subject.batch_id], subject, lake)
+            assert [outcome.status for outcome in outcomes] == ["unchanged" if known else "published"], outcomes
+            assert lake.ledger.newest().publish_seq == before + (not known)
+            past.live[subject.batch_id] = past.last[subject.batch_id] = subject
+    return past
+
+
+def choose(lake: Lake, choice: Choice, past: Past) -> None:
+    """Take a decision on one of the records that it may be taken on now, if there is one."""
+    rows = lake.published("ops.quarantine", lake.ledger.newest()).toArrow().to_pylist()
+    statuses = {"release": ("open",), "discard": ("open", "parked", "corrected")}
+    statuses = {"fix": ("open", "parked", "corrected", "discarded"), **statuses}
+    if choice.kind == "revoke":
+        allowed = [row for row in rows if row["decision"]]
+    else:
+        allowed = [row for row in rows if row["status"] in statuses[choice.kind]]
+    if not allowed:
+        return
+    row = sorted(allowed, key=lambda row: str(row["quarantine_id"]))[choice.number % len(allowed)]
+    id_, domain = row["quarantine_id"], row["domain"]
+    text = None
+    if choice.kind == "fix":
+        held = json.loads(row["edited"] or row["record"])
+        text = {name: held.get(name, "") for name in lake.contracts[domain].names} | dict(choice.rows[domain])
+    decision = Decision(id_, choice.kind, text)
+    [decided] = pipeline.decide(lake, [decision], confirmed=True)
+    past.places[id_] = decided.batch_id, decided.domain
+    if choice.kind == "revoke":
+        del past.decisions[id_]
+    else:
+        past.decisions[id_] = decision
+
+
+def decide_before(lake: Lake, past: Past) -> None:
+    """Record the decisions in a lake that has no batch yet, as if all batches had been there, and were undone."""
+    if past.decisions:
+        held = {id_: dict(zip(("batch_id", "domain"), past.places[id_], strict=True)) for id_ in past.decisions}
+        record = partial(decisions._record, list(past.decisions.values()), held)
+        with lake.exclusive():
+            operation = runner.operation(lake, "decision", lake.ledger.newest())
+            runner.carry(lake, operation, {"decide": record, "publish": publish.run})
 
 
 def _same(one: Any, other: Any, lake: Lake) -> bool:
@@ -110,20 +173,27 @@ def require_proved(lake: Lake) -> None:
     assert [finding for finding in pipeline.prove(lake) if finding.problem] == []
 
 
-def require_expected(lake: Lake, shop: Shop) -> None:
+def require_expected(lake: Lake, past: Past) -> None:
     """Assert that the published tables are what the plain reading of the specification says."""
-    expected = Expected(shop.live.values(), lake.contracts)
+    expected = Expected(past.live.values(), lake.contracts, past.decisions)
     newest = lake.ledger.newest()
 
     def rows(name: str) -> list[dict[str, Any]]:
         return list(lake.published(name, newest).toArrow().to_pylist())
 
     for domain in lake.contracts:
-        held = {row["_record_id"] for row in rows(f"silver.{domain}")}
+        held = {row["_record_id"] for row in rows(f"silver.{domain}") if row["_kind"] in ("upsert", "delete")}
         assert held == expected.silver[domain], f"silver.{domain}"
     aside = rows("ops.quarantine")
     assert {row["quarantine_id"] for row in aside if row["status"] == "open"} == expected.open
-    parked = {row["quarantine_id"]: tuple(row["rules"]) for row in aside if row["status"] == "parked"}
+    assert {row["quarantine_id"] for row in aside if row["status"] == "discarded"} == expected.discarded
+    assert {row["quarantine_id"] for row in aside if row["status"] == "corrected"} == expected.corrected
+    references = {reference.rule for contract in lake.contracts.values() for reference in contract.references}
+    parked = {
+        row["quarantine_id"]: tuple(rule for rule in row["rules"] if rule in references)
+        for row in aside
+        if row["status"] == "parked"
+    }
     assert parked == expected.parked
     assert len(aside) == len({row["quarantine_id"] for row in aside})
     for domain, name in (("customers", "customer"), ("products", "product")):

@@ -6,18 +6,20 @@ Only the contracts are shared: they are data. Written to be read beside the spec
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime as dt
 import hashlib
 import io
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from cartbrook.contracts.model import Column, Contract, Contracts
 from cartbrook.testing import Delivery
+from cartbrook.types import Decision
 
 WRONG = object()
 """Stands for a text that is not of its type."""
@@ -63,23 +65,29 @@ class Expected:
     Attributes:
         silver: Record ids that pass their own rules, by domain.
         open: Record ids in quarantine.
+        discarded, corrected: Record ids that a person decided on; corrected ones wait for no parent.
         parked: Record id -> names of the references that are missing.
         dimensions: Versions by domain.
         orders: order_id -> (record_id, customer_sk, product_sk); shipping: key -> record_id;
             inventory: (product_id, warehouse_id, batch_date) -> (record_id, product_sk).
     """
 
-    def __init__(self, live: Iterable[Delivery], contracts: Contracts) -> None:
+    def __init__(self, live: Iterable[Delivery], contracts: Contracts, decisions: Mapping[str, Decision] | None = None) -> None:
         self.silver: dict[str, set[str]] = {}
         self.open: set[str] = set()
+        self.discarded: set[str] = set()
+        self.corrected: set[str] = set()
+        self._decisions = decisions or {}
         self.parked: dict[str, tuple[str, ...]] = {}
         self.dimensions: dict[str, list[Version]] = {}
         live = list(live)
         kept = {domain: self._accepted(live, contracts, contracts[domain]) for domain in contracts}
         versions: dict[str, dict[tuple[Any, ...], list[Version]]] = {}
         for domain in ("customers", "products"):
+            markers = self._markers(live, contracts, contracts[domain], kept[domain]) if contracts[domain].snapshot_full else []
             histories = {
-                key: history(records, contracts[domain]) for key, records in by_key(kept[domain], contracts[domain]).items()
+                key: history(records, contracts[domain], markers, key)
+                for key, records in by_key(kept[domain], contracts[domain]).items()
             }
             versions[domain] = {key: found for key, found in histories.items() if found}
             self.dimensions[domain] = [version for found in versions[domain].values() for version in found]
@@ -116,22 +124,64 @@ class Expected:
                 self.inventory[key] = (won.record_id, bound_to.surrogate)
 
     def _accepted(self, live: list[Delivery], contracts: Contracts, contract: Contract) -> list[Record]:
-        """The records that pass their own rules; copies are dropped and losers of conflicts quarantined, within a batch."""
+        """The records that pass their own rules; copies are dropped and losers of conflicts quarantined, within a batch.
+
+        What a person decided on is what was decided, whatever became of it by itself; for all others nothing is changed by that.
+        """
         accepted: list[Record] = []
         for delivery in live:
             instants: dict[tuple[Any, ...], dict[str, Record]] = defaultdict(dict)
-            for record in sorted(records_of(delivery, contracts, contract.domain), key=lambda record: record.place):
+            delivered = sorted(records_of(delivery, contracts, contract.domain), key=lambda record: record.place)
+            for record in delivered:
                 if record.sound:
                     instant = (*(record.values[name] for name in contract.key), record.effective)
                     instants[instant].setdefault(record.digest, record)
-                else:
+                elif record.record_id not in self._decisions:
                     self.open.add(record.record_id)
             for rivals in instants.values():
                 winner = max(rivals.values(), key=lambda record: record.order)
-                accepted.append(winner)
-                self.open |= {record.record_id for record in rivals.values() if record is not winner}
+                undecided = [record for record in rivals.values() if record.record_id not in self._decisions]
+                accepted += [record for record in undecided if record is winner]
+                self.open |= {record.record_id for record in undecided if record is not winner}
+            accepted += [again for record in delivered if (again := self._decided(record, contract)) is not None]
         self.silver[contract.domain] = {record.record_id for record in accepted}
         return accepted
+
+    def _decided(self, record: Record, contract: Contract) -> Record | None:
+        """The record that a person's decision makes of one, None where there is none."""
+        decision = self._decisions.get(record.record_id)
+        if decision is None:
+            return None
+        if decision.kind == "discard":
+            self.discarded.add(record.record_id)
+            return None
+        again = as_decided(record, decision, contract)
+        (self.corrected if again.sound else self.open).add(record.record_id)
+        return again if again.sound else None
+
+    def _markers(self, live: list[Delivery], contracts: Contracts, contract: Contract, accepted: list[Record]) -> list[Marker]:
+        """The snapshots that count, one for each day at most."""
+        held = {record.record_id: record for record in accepted}
+        greatest: dict[dt.date, Delivery] = {}
+        for delivery in live:
+            if contract.domain in delivery.rows:
+                rival = greatest.get(delivery.batch_date)
+                if rival is None or _said(rival) < _said(delivery):
+                    greatest[delivery.batch_date] = delivery
+        markers: list[Marker] = []
+        for day, delivery in greatest.items():
+            named: set[tuple[Any, ...]] = set()
+            complete = True
+            for record in records_of(delivery, contracts, contract.domain):
+                decision = self._decisions.get(record.record_id)
+                now = held.get(record.record_id) or (as_decided(record, decision, contract) if decision else record)
+                key = tuple(now.values[name] for name in contract.key)
+                if all(part is not None and part is not WRONG for part in key):
+                    named.add(key)
+                elif record.record_id in self.open:
+                    complete = False
+            markers.append(Marker(at(day), delivery.batch_id, frozenset(named), complete))
+        return sorted(markers, key=lambda marker: marker.time)
 
     def _winner(self, records: list[Record], needs: dict[str, tuple[Any, str]], key_of: Any) -> Record | None:
         """The greatest record whose parents are known, None where that is a delete; the others without parents are parked."""
@@ -140,19 +190,43 @@ class Expected:
             missing = tuple(rule for rule, (known, column) in needs.items() if key_of(record, column) not in known)
             if missing and record.kind == "upsert":
                 self.parked[record.record_id] = missing
+                self.corrected.discard(record.record_id)
             else:
                 running.append(record)
         won = max(running, key=lambda record: record.order, default=None)
         return won if won is not None and won.kind == "upsert" else None
 
 
-def history(records: list[Record], contract: Contract) -> list[Version]:
+@dataclass(frozen=True)
+class Marker:
+    """A full snapshot: when, of which batch, the keys it names in whatever state, and whether all of them can be read."""
+
+    time: dt.datetime
+    batch_id: str
+    named: frozenset[tuple[Any, ...]]
+    complete: bool
+
+
+def _said(delivery: Delivery) -> tuple[Any, ...]:
+    """What the one order compares of two snapshots of one day."""
+    return (delivery.trigger_timestamp is not None, delivery.trigger_timestamp or "", delivery.batch_id)
+
+
+def history(
+    records: list[Record], contract: Contract, markers: Iterable[Marker] = (), of_key: tuple[Any, ...] = ()
+) -> list[Version]:
     """The versions of one key."""
     events: dict[dt.datetime, Record] = {}
+    counts = {marker.time: marker.batch_id for marker in markers}
     for record in records:
+        if counts.get(record.effective, record.delivery.batch_id) != record.delivery.batch_id:
+            continue  # of a snapshot that another one outranks
         held = events.get(record.effective)
         if held is None or record.order > held.order:
             events[record.effective] = record
+    for marker in markers:
+        if marker.complete and of_key not in marker.named:
+            events[marker.time] = dataclasses.replace(records[0], kind="delete", effective=marker.time)
     runs: list[list[Record]] = []
 
     def state(record: Record) -> Any:
@@ -197,6 +271,14 @@ def records_of(delivery: Delivery, contracts: Contracts, domain: str) -> Iterabl
         for number, fields in enumerate(lines[1:], start=2):
             record_id = digest([delivery.batch_id, domain, name, sha256, str(number)])
             yield judged(delivery, contract, record_id, (name, number), dict(zip(lines[0], fields, strict=False)), len(fields))
+
+
+def as_decided(record: Record, decision: Decision, contract: Contract) -> Record:
+    """A record with the text that a fix gives it; with its own for any other decision."""
+    if decision.edited is None:
+        return record
+    texts = dict(decision.edited)
+    return judged(record.delivery, contract, record.record_id, record.place, texts, len(contract.columns))
 
 
 def judged(

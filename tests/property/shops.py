@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -19,25 +20,30 @@ SAID = (None, "2025-01-10T10:00:00", "2025-01-12T10:00:00")
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A decision on one of the records that are set aside when it is taken.
+
+    Attributes:
+        kind: fix, release, discard or revoke.
+        number: Which of the records that it may be taken on, counted around.
+        rows: By domain: for a fix the columns to edit and their text.
+    """
+
+    kind: str
+    number: int
+    rows: Mapping[str, Row]
+
+
+@dataclass(frozen=True)
 class Shop:
     """What happens in one example.
 
     Attributes:
-        script: In order: ("submit", delivery) hands it in and runs; ("undo", delivery) takes its batch out if it is live.
+        script: In order: ("submit", delivery) hands it in and runs; ("undo", delivery) takes its batch out if it is live;
+            ("reprocess", delivery) takes its batch in again; ("decide", choice) takes a decision if there is a record for it.
     """
 
-    script: tuple[tuple[str, Delivery], ...]
-
-    @property
-    def live(self) -> dict[str, Delivery]:
-        """The deliveries that are live in the end, by batch."""
-        found: dict[str, Delivery] = {}
-        for action, delivery in self.script:
-            if action == "undo":
-                found.pop(delivery.batch_id, None)
-            else:
-                found[delivery.batch_id] = delivery
-        return found
+    script: tuple[tuple[str, Any], ...]
 
 
 def texts(*choices: str) -> st.SearchStrategy[str]:
@@ -139,8 +145,11 @@ def shops(
     more: Mapping[str, Mapping[str, st.SearchStrategy[str]]] | None = None,
     least: int = 3,
     most: int = 5,
+    decided: int = 0,
 ) -> Shop:
     """Batches in any order, with repetitions, one undone (and perhaps delivered again), one perhaps put in another's place.
+
+    With `decided`, up to so many decisions on records are taken in between, and batches are taken in again.
 
     Args:
         more: Further columns by domain, for contracts of the shop's own.
@@ -160,12 +169,33 @@ def shops(
         old = draw(st.sampled_from(batches))
         new = draw(deliveries(old.batch_id, more or {}, old.batch_date))
         script.append(("submit", dataclasses.replace(new, more={"supersede": True})))
-    return Shop(tuple(script))
+    moves = draw(st.lists(st.one_of(choices(more or {}), st.sampled_from(batches)), max_size=decided)) if decided else []
+    steps: list[tuple[str, Any]] = list(script)
+    for move in moves:
+        at = draw(st.integers(1, len(steps)))
+        steps.insert(at, ("decide" if isinstance(move, Choice) else "reprocess", move))
+    return Shop(tuple(steps))
 
 
-def shop(*script: tuple[str, Delivery]) -> Shop:
+@st.composite
+def choices(draw: st.DrawFn, more: Mapping[str, Mapping[str, st.SearchStrategy[str]]]) -> Choice:
+    """A decision: mostly a fix, by text that may be sound or break rules of its own."""
+    kind = draw(st.sampled_from(("fix", "fix", "fix", "discard", "release", "revoke")))
+    edits: dict[str, Row] = {}
+    for domain, sound in FIXES.items():
+        edited = draw(st.fixed_dictionaries({**DOMAINS[domain], **more.get(domain, {})})) if draw(st.booleans()) else sound
+        edits[domain] = {**edited, **draw(st.fixed_dictionaries(more.get(domain, {})))}
+    return Choice(kind, draw(st.integers(0, 20)), edits)
+
+
+def shop(*script: tuple[str, Any]) -> Shop:
     """A shop written out."""
     return Shop(script)
+
+
+def decision(kind: str, number: int = 0, **rows: Row) -> Choice:
+    """A decision written out."""
+    return Choice(kind, number, rows)
 
 
 def batch(number: int, day: int, **rows: Sequence[Row]) -> Delivery:
@@ -197,3 +227,13 @@ def shipment(key: str = "s1", order_id: str = "o1", **more: str) -> Row:
 def stock(product_id: str = "p1", quantity: str = "5", **more: str) -> Row:
     """A sound count of stock."""
     return {"inventory_id": "i", "product_id": product_id, "warehouse_id": "w1", "stock_quantity": quantity, **more}
+
+
+FIXES: Mapping[str, Row] = {
+    "customers": customer(),
+    "products": product(),
+    "orders": order("o3"),
+    "shipping": shipment("s2"),
+    "inventory": stock(),
+}
+"""Sound text for a fix of any record of a domain."""

@@ -8,7 +8,7 @@ import os
 import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
-from tests.property.shops import Shop, batch, customer, order, product, shipment, shop, shops, stock
+from tests.property.shops import Shop, batch, customer, decision, order, product, shipment, shop, shops, stock
 
 from cartbrook.testing import RAGGED, Delivery, Row, differences
 
@@ -116,13 +116,18 @@ OP = {"op": st.sampled_from(["", "", "U", "D", "delete"])}
 DELETES = {"customers": OP, "products": OP, "orders": OP, "shipping": OP, "inventory": OP}
 
 
+def with_setting(text: str, setting: str) -> str:
+    """A contract with one more custom property of its object."""
+    line = f"      - {setting}\n"
+    if "\n    customProperties:\n" in text:
+        return text.replace("\n    customProperties:\n", f"\n    customProperties:\n{line}", 1)
+    return text.replace("    properties:\n", f"    customProperties:\n{line}    properties:\n", 1)
+
+
 def with_deletes(text: str) -> str:
     """A contract with a column that deletes."""
     text = text.replace("    properties:\n", "    properties:\n      - name: op\n        physicalType: string\n", 1)
-    mark = "      - {property: delete, value: {column: op, values: [D, delete]}}\n"
-    if "\n    customProperties:\n" in text:
-        return text.replace("\n    customProperties:\n", f"\n    customProperties:\n{mark}", 1)
-    return text.replace("    properties:\n", f"    customProperties:\n{mark}    properties:\n", 1)
+    return with_setting(text, "{property: delete, value: {column: op, values: [D, delete]}}")
 
 
 @pytest.mark.slow
@@ -138,6 +143,86 @@ def test_any_order_with_deletes(workshop, built_in, part):
         workshop.holds(example, "deletes", contracts)
 
     holds()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_any_order_with_decisions(workshop, part):
+    """The same holds where people fix, release, discard and revoke in between, and batches are taken in again."""
+
+    @seed(SEED * 1000 + 300 + part)
+    @settings(max_examples=EXAMPLES, phases=PHASES, database=None)
+    @given(shops(most=4, decided=4))
+    def holds(example: Shop) -> None:
+        workshop.holds(example)
+
+    holds()
+
+
+def of_snapshots(built_in) -> dict[str, str]:
+    """Contracts under which customers and products come as full snapshots; a customer's record may delete it as well."""
+    snapshot = "{property: snapshot, value: full}"
+    customers = with_setting(with_deletes(built_in("customers")), snapshot)
+    return {"customers": customers, "products": with_setting(built_in("products"), snapshot)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_any_order_with_snapshots(workshop, built_in, part):
+    """The same holds where customers and products come as full snapshots, with decisions in between."""
+
+    @seed(SEED * 1000 + 400 + part)
+    @settings(max_examples=EXAMPLES, phases=PHASES, database=None)
+    @given(shops({"customers": OP}, most=4, decided=3))
+    def holds(example: Shop) -> None:
+        workshop.holds(example, "snapshots", of_snapshots(built_in))
+
+    holds()
+
+
+TWO = [batch(1, 10, customers=[customer(), customer("c2", "Bob")]), batch(2, 11, customers=[customer()], orders=[order()])]
+SNAPSHOTS: dict[str, Shop] = {
+    "a key that is not named is gone, and comes back where the snapshot is undone": shop(
+        ("submit", TWO[0]), ("submit", TWO[1]), ("undo", TWO[1])
+    ),
+    "a late snapshot between": shop(
+        ("submit", TWO[0]), ("submit", batch(3, 20, customers=[customer(), customer("c2", "Bob")])), ("submit", TWO[1])
+    ),
+    "two of one day, the greater undone: a key that only the lesser names is there": shop(
+        ("submit", batch(1, 10, customers=[customer(), customer("c3")])),
+        ("submit", batch(2, 10, customers=[customer()])),
+        ("undo", batch(2, 10)),
+    ),
+    "two of one day, the lesser last": shop(
+        ("submit", batch(2, 10, customers=[customer()])),
+        ("submit", batch(1, 10, customers=[customer(name="Bob"), customer("c3")])),
+    ),
+    "a key that cannot be read ends nothing until it is discarded": shop(
+        ("submit", TWO[0]),
+        ("submit", batch(2, 11, customers=[customer(), customer("")])),
+        ("decide", decision("discard")),
+    ),
+    "a record that was set aside is there; fixed, it is another key": shop(
+        ("submit", TWO[0]),
+        ("submit", batch(2, 11, customers=[customer(), customer("c2", last_login="never")])),
+        ("decide", decision("fix", customers=customer("c3"))),
+        ("decide", decision("revoke")),
+        ("decide", decision("fix", customers=customer("c2", "Cid"))),
+    ),
+    "a snapshot takes the place of another day's": shop(
+        ("submit", TWO[0]),
+        ("submit", TWO[1]),
+        ("submit", Delivery("b2", dt.date(2025, 1, 15), {"customers": [customer("c2")]}, more={"supersede": True})),
+        ("reprocess", TWO[0]),
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", SNAPSHOTS)
+def test_a_nasty_snapshot(workshop, built_in, case):
+    """What was thought out beforehand of snapshots ends like any other path."""
+    workshop.holds(SNAPSHOTS[case], "snapshots", of_snapshots(built_in))
 
 
 CHANGES = st.lists(

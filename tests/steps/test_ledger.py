@@ -31,7 +31,7 @@ def ledger(session, lake_dir):
 
 def operation(token: str = "t1", batch_id: str = "B1") -> Operation:
     """A run of revision 1 of a batch."""
-    return Operation("batch", Batch(batch_id, 1, 1, DAY, ()), PUBLICATION, LIVE, (), token)
+    return Operation("batch", (Batch(batch_id, 1, 1, DAY, ()),), PUBLICATION, LIVE, (), token)
 
 
 def test_without_a_publication_there_is_nothing_to_trust(ledger):

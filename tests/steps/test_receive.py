@@ -301,7 +301,9 @@ def test_two_triggers_naming_one_file(shop):
     assert isinstance(shop.receive(first), Batch)
     assert shop.receive(second).status == "waiting"
     assert shop.receive(second, file_wait_minutes=Decimal(0)).status == "refused"
-    assert shop.statuses("B2") == [(1, "received")]
+    assert shop.statuses("B2") == [(1, "failed")]
+    shop.land(FILE, people("C2"), "B2")
+    assert shop.receive(shop.trigger("B2")).revision == 2
 
 
 def test_the_same_again_is_already_processed(shop):

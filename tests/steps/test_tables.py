@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from pyspark.sql import functions as F
 
 from cartbrook.errors import SchemaMismatch
 from cartbrook.frames.schema import struct
@@ -239,12 +240,28 @@ def test_a_restore_takes_added_columns_away(wider):
 
 
 def test_what_else_a_table_may_differ_in(tables, session, lake_dir, frame):
-    """Other types and surplus columns are told, and nothing is written."""
+    """Other types are told, and nothing is written."""
     narrow = Tables(session, lake_dir, {NAME: struct("k string, n bigint, money decimal(18,2), seq int")})
     assert narrow.difference(NAME) == Difference((), ("texts",), {"n": ("int", "bigint")})
-    with pytest.raises(SchemaMismatch, match="texts, n"):
+    with pytest.raises(SchemaMismatch, match="say: n"):
         narrow.append(NAME, frame(("a", 1, 1)).selectExpr("k", "CAST(n AS bigint) AS n", "money", "seq"))
     assert tables.version(NAME) == 0
+
+
+def test_columns_that_are_declared_no_more(tables, session, lake_dir, frame):
+    """They are NULL from then on, however rows are written; rows that were read from the table keep what they hold there."""
+    tables.append(NAME, frame(("a", 1, 1)))
+    narrow = Tables(session, lake_dir, {NAME: struct("k string, n int, money decimal(18,2), seq int")})
+    narrow.append(NAME, frame(("b", 1, 1)).drop("texts"))
+    narrow.replace(NAME, frame(("c", 2, 2)).drop("texts"), {"seq": 2})
+    changed = frame(("b", 5, 1), ("d", 4, 4)).drop("texts").withColumn("_change", F.lit("upsert"))
+    narrow.merge(NAME, changed, ("k",))
+    narrow.append(NAME, narrow.read(NAME).where("k = 'a'").withColumn("k", F.lit("e")))
+    held = {row["k"]: (row["n"], row["texts"]) for row in fetch(tables.read(NAME))}
+    assert held == {"a": (1, ["a"]), "b": (5, None), "c": (2, None), "d": (4, None), "e": (1, ["a"])}
+    assert narrow.filled(NAME, ("texts", "money")) == ("texts", "money")
+    with pytest.raises(SchemaMismatch, match="other is not a column of it"):
+        narrow.append(NAME, frame(("f", 1, 1)).withColumn("other", F.lit(1)))
 
 
 def test_creating_again_changes_nothing(tables, frame):
@@ -312,3 +329,18 @@ def test_each_keeps_order_and_raises_the_first_error(tables):
     with pytest.raises(ValueError, match="0"):
         tables.each(call, range(5))
     assert sorted(done) == [2, 3, 4]
+
+
+def test_checkpoints_hide_no_version(tables, frame, lake_dir):
+    """A long log gets a checkpoint, and every version before it can still be read."""
+    log = lake_dir / "gold" / "things" / "_delta_log"
+    for number in range(12):
+        tables.append(NAME, frame(("a", number, 1)))
+    tables.checkpoint(NAME, every=20)
+    assert list(log.glob("*checkpoint*")) == []
+    tables.checkpoint(NAME, every=12)
+    assert [path.name for path in log.glob("*checkpoint*")] == ["00000000000000000012.checkpoint.parquet"]
+    tables.append(NAME, frame(("a", 12, 1)))
+    tables.checkpoint(NAME, every=12)
+    assert len(list(log.glob("*checkpoint*"))) == 1
+    assert [tables.read(NAME, version).count() for version in range(14)] == list(range(14))

@@ -63,6 +63,9 @@ def test_conversions(load, name, text, value):
 
 UNFIT = {
     "parallel": ["many", "1.5", "true", "null", "0", "-1", "[1]", ".inf", ".nan"],
+    "max_columns": ["0", "-5"],
+    "max_field_bytes": ["0"],
+    "max_file_bytes": ["0"],
     "default_margin_rate": ["much", "null", ".nan", "[]", "{}"],
     "score_gate": ["high", "true and false"],
     "engine": ["duck", "5", "null"],

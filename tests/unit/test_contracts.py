@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from cartbrook.contracts import yaml_marks
-from cartbrook.contracts.load import CONTEXT, load_contracts, logic_facts, parse_contract, rules_hash
+from cartbrook.contracts.checks import is_plain
+from cartbrook.contracts.load import CONTEXT, load_contracts, logic_facts, parse_contract, rules_hash, without
 from cartbrook.contracts.model import DIMENSIONS, DOMAINS, Action, DeleteMark, Reference, Scope, Severity
 
 FOLDER = Path(load_contracts.__code__.co_filename).parent / "domains"
@@ -412,6 +413,30 @@ def test_logic_facts_are_what_gold_depends_on():
     assert logic_facts(changed("orders", ("event_time, value: order_date", "event_time, value: created_timestamp"))) != facts
     tracked = ("      - {property: tracked, value: false}\n", "      - {property: tracked, value: true}\n")
     assert logic_facts(changed("customers", tracked)) != facts
+
+
+def test_plain_columns():
+    """What is of the key, names a parent, stands in a setting, or is asked by figures or the one order, is not plain."""
+    address, amount = "      - name: shipping_address\n", "      - {property: amount,"
+    sequence = "      - {property: sequence_by, value: [created_timestamp, payment_method]}\n"
+    orders = parsed(
+        "orders", (address, f"      - name: quantity\n        physicalType: integer\n{address}"), (amount, sequence + amount)
+    )
+    assert [name for name in orders.names if is_plain(orders, name)] == ["shipping_address", "order_status"]
+    assert not is_plain(BUILT_IN["products"], "created_timestamp")
+    assert not is_plain(BUILT_IN["products"], "cost")
+    assert is_plain(BUILT_IN["orders"], "cost")
+
+
+def test_contracts_without_some_columns():
+    """A plain column can be left out with its rules; gold then depends on what it depended on before it came."""
+    new = "      - name: gift\n        physicalType: boolean\n        required: true\n      - name: shipping_address\n"
+    gained = changed("orders", ("      - name: shipping_address\n", new))
+    assert logic_facts(gained) != logic_facts(BUILT_IN)
+    narrowed = without(gained, {"orders": ("gift",)})
+    assert logic_facts(narrowed) == logic_facts(BUILT_IN)
+    assert narrowed["orders"].rules == BUILT_IN["orders"].rules
+    assert narrowed["products"] == BUILT_IN["products"]
 
 
 def test_the_slow_loader_reads_the_same(monkeypatch):

@@ -21,7 +21,7 @@ from cartbrook.lake.csv_scan import FileScan, Limits, read_batches, scan_file
 
 SMALL = Limits(block_bytes=1)  # the least that is read at once is 64 bytes: every test crosses block borders
 COLUMNS = ("a", "b", "c")
-BLANKS = " \t\r\n"
+BLANKS = " \t\r\n\v\f"
 
 
 @pytest.fixture
@@ -128,6 +128,27 @@ def test_ragged_rows_keep_their_raw_text(put):
     assert values([row for row in rows if row["_defect"] is None]) == [("1", "2", "3"), ("7", "8", "9")]
 
 
+@pytest.mark.parametrize(
+    ("end", "torn"),
+    [
+        (b"4,5", True),
+        (b"4", True),
+        (b'4,"5\n"', True),
+        (b"4,5\n", False),  # short, but whole
+        (b"4,5,6", False),
+        (b"4,5,6,7", False),
+        (b"4,5,", False),
+        (b" ", False),
+        (b"", False),
+    ],
+)
+def test_a_file_that_breaks_off_is_known(put, end, torn):
+    """A last record of fewer fields without a line end is one that was cut; it is a row all the same."""
+    scan = scan_file(put(b"a,b,c\n1,2,3\n" + end), limits=SMALL)
+    assert (scan.torn, scan.rows) == (torn, 1 + bool(end.strip()))
+    assert not scan_file(put(b"a,b"), limits=SMALL).torn
+
+
 def test_a_file_of_ragged_rows_only(put):
     """No record of the right width is no error."""
     assert [row["_raw"] for row in rows_of(put(b"a,b,c\n" + b"1,2\n" * 50))] == ["1,2"] * 50
@@ -141,11 +162,11 @@ def test_a_row_of_30000_fields_is_ragged(put):
 
 def test_blank_lines_are_counted_and_not_delivered(put):
     """No text, or only empty fields of any number, is no row; the header may come after blank lines."""
-    data = b' \n\na,b,c\n\r\n,\n,,,,\n  , "",\n" ","\n",\t\n1,2,3\n"""",,\n' + b" " * 200 + b"\n" + b"," * 100
+    data = b' \n\na,b,c\n\r\n,\n,,,,\n  , "",\n" ","\v\n",\t\n\f\n1,2,3\n"""",,\n' + b" " * 200 + b"\n" + b"," * 100
     rows = rows_of(put(data))
     assert values(rows) == [("  ", ' ""', None), ("1", "2", "3"), ('"', None, None)]
-    assert [row["_source_line"] for row in rows] == [7, 10, 11]
-    assert scan_file(put(data)).blank_lines == 8
+    assert [row["_source_line"] for row in rows] == [7, 11, 12]
+    assert scan_file(put(data)).blank_lines == 9
 
 
 def test_header_only(put):
@@ -299,7 +320,7 @@ def test_memory_does_not_grow_with_the_file(put):
         tracemalloc.stop()
 
 
-letter = st.one_of(st.sampled_from('",\n\r\\ \t\0\x1fx\u00fc\u2028\ufeff'), st.characters(exclude_categories=["Cs"]))
+letter = st.one_of(st.sampled_from('",\n\r\\ \t\v\f\0\x1fx\u00fc\u2028\ufeff'), st.characters(exclude_categories=["Cs"]))
 field = st.text(letter, max_size=12)
 line_end = st.sampled_from(["\n", "\r\n"])
 record = st.tuples(st.lists(st.tuples(field, st.booleans()), min_size=1, max_size=4), line_end)

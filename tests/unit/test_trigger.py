@@ -111,7 +111,26 @@ def test_a_refusal_names_the_line():
 UNFIT: dict[str, tuple[str, list[Any]]] = {
     "trigger_id": (
         "bad_trigger_id",
-        [None, "", "a b", "../x", "-a", ".a", "_a", "a/b", "x" * 101, 5, "ä", "a\n", "a\u0000", ["a"], "a'b", "a;b"],
+        [
+            None,
+            "",
+            "a b",
+            "../x",
+            "-a",
+            ".a",
+            "_a",
+            "a/b",
+            "x" * 101,
+            5,
+            "ä",
+            "a\n",
+            "a\u0000",
+            ["a"],
+            "a'b",
+            "a;b",
+            "triggers",
+            "Orders",
+        ],
     ),
     "batch_date": (
         "bad_batch_date",
@@ -134,7 +153,7 @@ UNFIT: dict[str, tuple[str, list[Any]]] = {
     "expected_files": ("no_files", [None, [], "x.csv", [None], [1], {"a": 1}, [["a.csv"]]]),
     "trigger_timestamp": (
         "bad_trigger_timestamp",
-        ["", "yesterday", 5, ["2025-01-15"], "2025-13-01T00:00:00Z", "0001-01-01T00:00:00+23:59"],
+        ["", "yesterday", 5, ["2025-01-15"], "2025-13-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "0999-01-01"],
     ),
     "data_quality_checks": ("bad_switch", [[], "x", {"schema_validation": "false"}, {"a": 1}, True]),
     "files": (
@@ -197,6 +216,11 @@ UNSAFE = (
         "orders.csv.exe",
         "orders.csv/",
         "x" * 201 + ".csv",
+        "\u00e9" * 99 + ".csv",  # in bytes, too
+        "\x1b[31morders.csv",
+        "orders\u0085.csv",
+        "orders\u202evsc.csv",
+        "\ud800.csv",
         "",
     ),
 )

@@ -42,6 +42,7 @@ FILES = st.builds(
     extra_columns=st.lists(TEXT, max_size=3).map(tuple),
     encoding=TEXT,
     control_total=st.none() | TEXT,
+    torn=st.booleans(),
 )
 
 
@@ -81,17 +82,17 @@ def test_live_batches_are_found_in_any_case():
 def test_as_of_is_the_newest_live_date(days, as_of):
     """A late batch does not set the business date back, and no live batch has none."""
     live = tuple(LiveBatch(f"B{day}", 1, day, dt.date(2025, 1, day)) for day in days)
-    assert Operation("batch", None, publication(), live, (), "t").as_of == as_of
+    assert Operation("batch", (), publication(), live, (), "t").as_of == as_of
 
 
 def test_what_an_operation_touches():
     """A rebuild touches everything; a batch replaces slices where its id is live."""
     base = publication(LiveBatch("b1", 1, 7, DAY))
-    operation = Operation("batch", batch(), base, (), ("orders",), "t")
-    assert (operation.everything, operation.was_live) == (False, True)
-    assert not dataclasses.replace(operation, base=publication()).was_live
-    rebuild = dataclasses.replace(operation, cause="rebuild", batch=None)
-    assert (rebuild.everything, rebuild.was_live) == (True, False)
+    operation = Operation("batch", (batch(),), base, (), ("orders",), "t")
+    assert (operation.everything, operation.was_live(batch())) == (False, True)
+    assert not dataclasses.replace(operation, base=publication()).was_live(batch())
+    assert operation.slices == {"_batch_seq": [batch().batch_seq]}
+    assert dataclasses.replace(operation, cause="rebuild", batches=()).everything
 
 
 @pytest.mark.parametrize(

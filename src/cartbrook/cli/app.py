@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
@@ -9,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cartbrook.cli import demo, doctor, quality, query, reading, running, workspace
+from cartbrook.cli import check, contracts, demo, doctor, quality, quarantine, query, reading, running, workspace
 from cartbrook.cli.output import note, say
 from cartbrook.errors import CartbrookError
 
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _debug = False
+_INTERRUPTED = 130
 
 
 def _say_version(wanted: bool) -> None:
@@ -57,10 +59,17 @@ app.command()(reading.status)
 app.command()(reading.batches)
 app.command()(reading.show)
 app.command()(quality.quality)
-_quarantine = typer.Typer(help="Records that were set aside or wait for their parents.", no_args_is_help=True)
-_quarantine.command("list")(reading.quarantine)
-app.add_typer(_quarantine, name="quarantine")
+app.add_typer(quarantine.app, name="quarantine")
+_contracts = typer.Typer(help="What the files of each domain must hold: checked, shown, compared.", no_args_is_help=True)
+_contracts.command("lint")(contracts.lint)
+_contracts.command("show")(contracts.show)
+_contracts.command("diff")(contracts.diff)
+app.add_typer(_contracts, name="contracts")
+app.command()(check.check)
 app.command()(running.undo)
+app.command()(running.reprocess)
+app.command()(workspace.supersede)
+app.command()(running.preview)
 app.command()(running.rebuild)
 app.command()(running.audit)
 app.command()(query.query)
@@ -71,6 +80,9 @@ app.command()(doctor.doctor)
 
 def main() -> NoReturn:
     """The `cartbrook` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show must not end a run
     sys.exit(call(sys.argv[1:]))
 
 
@@ -79,6 +91,8 @@ def call(words: list[str]) -> int:
     try:
         app(words, prog_name="cartbrook")
     except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            note("Interrupted. What was not published counts for nothing; the next `cartbrook run` goes on.")
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except CartbrookError as error:
         _tell_traceback()

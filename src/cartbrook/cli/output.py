@@ -9,13 +9,18 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 Row = Mapping[str, Any]
 
 _MAY_WRAP = 45
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a text begins that a spreadsheet would take for a formula, or that `harmless` has made one no more."""
 _DECIMAL = re.compile(r"-?\d+\.\d+")
 
 
@@ -55,6 +60,12 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def records_of(frame: DataFrame) -> list[dict[str, Any]]:
+    """Rows of a small frame as plain values; by Arrow, since `collect` shifts times by the machine's zone."""
+    rows: Iterable[dict[str, Any]] = frame.toArrow().to_pylist()
+    return [{name: plain(value) for name, value in row.items()} for row in rows]
+
+
 def say_json(value: Any) -> None:
     """A value as JSON."""
     say(json.dumps(plain(value), indent=2, ensure_ascii=False))
@@ -70,6 +81,16 @@ def text(value: Any) -> str:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
     return "".join(sign if sign.isprintable() else " " for sign in str(value))
+
+
+def harmless(text: str) -> str:
+    """A text for a CSV file: one that a spreadsheet would run as a formula gets a ' in front."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def verbatim(text: str) -> str:
+    """The text that `harmless` was given."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def say_records(rows: Sequence[Row], columns: Sequence[str] | Mapping[str, str], *, title: str | None = None) -> None:

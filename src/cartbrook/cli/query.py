@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cartbrook.cli.options import HERE, Json, Workspace
-from cartbrook.cli.output import plain, say, say_json, say_table, text
+from cartbrook.cli.output import harmless, plain, say, say_json, say_table, text
 from cartbrook.errors import QueryError
 
 if TYPE_CHECKING:
     from pyarrow import Table
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Format(StrEnum):
@@ -62,7 +60,7 @@ def rows_of(answer: Table) -> list[tuple[Any, ...]]:
 def _harmless(value: Any) -> Any:
     """A CSV cell; text that a spreadsheet would take for a formula gets a ' in front. Numbers stay as they are."""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return harmless(value)
     value = plain(value)
     return text(value) if isinstance(value, bool | list | dict) else value
 

@@ -47,6 +47,8 @@ def status(workspace: Workspace = HERE, as_json: Json = False) -> None:
         say(f"Refused      rejected/{entry['name']}: {_line(entry['message']) or 'unreadable reason.json'}")
     if report["needs_rebuild"]:
         say("Rebuild      contracts, settings or code changed what gold means since it was made")
+    if report["overdue"]:
+        say(f"Overdue      {report['overdue']} records wait for their parents longer than the setting max_days_parked allows")
     if report["quarantine"]:
         say_money(report["quarantine"])
     say()
@@ -88,6 +90,8 @@ def show(
     for row in report["revisions"]:
         if row["error"]:
             say(f"revision {row['revision']}: {row['error']}")
+        for warning in row["warnings"]:
+            say(f"revision {row['revision']}: warning: {warning}")
     say_records(report["files"], ("domain", "name", "rows", "blank_lines", "extra_columns"), title="Files")
     say_records(
         report["books"],
@@ -104,45 +108,9 @@ def show(
         say(f"\nFiles of revision {revision}: {place}")
 
 
-def quarantine(
-    workspace: Workspace = HERE,
-    *,
-    batch: Annotated[str | None, typer.Option(metavar="BATCH_ID", help="Only of this batch.")] = None,
-    domain: Annotated[str | None, typer.Option(help="Only of this domain, such as orders.")] = None,
-    rule: Annotated[str | None, typer.Option(help="Only what broke this rule.")] = None,
-    status: Annotated[str | None, typer.Option(help="open, parked, released, corrected or discarded.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="The most to list.")] = 50,
-    raw: Annotated[bool, typer.Option("--raw", help="With the record as delivered, which may hold personal data.")] = False,
-    as_json: Json = False,
-) -> None:
-    """List records that were quarantined, or wait (parked) for their parents."""
-    from cartbrook import pipeline
-    from cartbrook.cli import reports
-
-    where = {"batch_id": batch, "domain": domain, "status": status}
-    with pipeline.open_lake(workspace) as lake:
-        rows = reports.quarantine(lake, where, rule, limit=limit + 1, raw=raw)
-    shown = rows[:limit]
-    if as_json:
-        say_json(shown)
-    elif not rows:
-        say("no such record")
-    else:
-        columns = ["id", "status", "severity", "batch", "where", "rules", "reason", "amount", "currency"]
-        say_records([_listed(row) for row in shown], [*columns, *(["record"] if raw else [])])
-    if len(rows) > limit and not as_json:
-        say(f"... and more: --limit {limit * 10}")
-
-
 def say_money(rows: Sequence[Mapping[str, Any]]) -> None:
     """Quarantine counts by status and severity, with the money they hold."""
     say_records(rows, ("status", "severity", "records", "amount", "currency"), title="Set aside")
-
-
-def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A quarantined record as a line of a table; JSON holds the whole id."""
-    names = {"id": row["quarantine_id"][:12], "batch": row["batch_id"], "where": f"{row['source_file']}:{row['source_line']}"}
-    return {**row, **names, "rules": ", ".join(row["rules"] or ())}
 
 
 def _say_quality(results: Sequence[Mapping[str, Any]], *, every: bool) -> None:

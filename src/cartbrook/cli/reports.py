@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import reduce
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook import logic
+from cartbrook.cli import records
 from cartbrook.cli.options import command
-from cartbrook.cli.output import plain
+from cartbrook.cli.output import plain, records_of
 from cartbrook.errors import BatchNotFound
 from cartbrook.frames import books
 from cartbrook.lake import intake
@@ -44,7 +46,7 @@ def status(lake: Lake, workspace: Path) -> Record:
     money = aside.groupBy("status", "severity", "currency").agg(
         F.count(F.lit(1)).alias("records"), F.sum("amount").alias("amount")
     )
-    counts = sorted(_records(money), key=lambda row: (row["status"], _rank(row["severity"]), row["currency"] or ""))
+    counts = sorted(records_of(money), key=lambda row: (row["status"], _rank(row["severity"]), row["currency"] or ""))
     at = lake.tables.read(PUBLICATIONS).where(F.col("publish_seq") == newest.publish_seq).select("published_at")
     report: Record = {
         "workspace": str(lake.places.root),
@@ -52,11 +54,11 @@ def status(lake: Lake, workspace: Path) -> Record:
             "publish_seq": newest.publish_seq,
             "cause": newest.cause,
             "batch_id": newest.batch_id,
-            "published_at": _records(at)[0]["published_at"],
+            "published_at": records_of(at)[0]["published_at"],
             "as_of": plain(newest.as_of),
         },
         "live": [{"batch_id": e.batch_id, "revision": e.revision, "batch_date": plain(e.batch_date)} for e in newest.live],
-        "triggers": [path.stem for path in intake.waiting_triggers(lake.places)],
+        "triggers": [intake.name_of(path) for path in intake.waiting_triggers(lake.places)],
         "interrupted": [{"batch_id": batch_id, "revision": revision} for batch_id, revision, _ in unfinished(lake.places)],
         "attention": [
             {"batch_id": row.batch_id, "revision": row.revision, "status": row.status, "error": row.error}
@@ -65,7 +67,8 @@ def status(lake: Lake, workspace: Path) -> Record:
         ],
         "refused": refusals(lake.places),
         "quarantine": counts,
-        "needs_rebuild": bool(newest.live) and newest.logic_hash != lake.logic_hash,
+        "overdue": records.overdue(lake, newest),
+        "needs_rebuild": logic.needs_rebuild(lake, newest),
     }
     report["next"] = _next(report, workspace)
     return report
@@ -103,29 +106,6 @@ def show(lake: Lake, batch_id: str) -> Record:
     }
 
 
-def quarantine(
-    lake: Lake, where: Mapping[str, str | None], rule: str | None = None, *, limit: int | None = None, raw: bool = False
-) -> list[Record]:
-    """Records of ops.quarantine as published.
-
-    Args:
-        where: Columns and the value each must have, in any case of letters; None for any.
-        rule: One they broke.
-        limit: The most to return.
-        raw: With the record as delivered, which may hold personal data.
-    """
-    frame = Views(lake, lake.ledger.newest()).read("ops.quarantine")
-    for column, value in where.items():
-        if value is not None:
-            frame = frame.where(F.lower(column) == value.lower())
-    if rule is not None:
-        frame = frame.where(F.array_contains("rules", rule))
-    columns = ["quarantine_id", "batch_id", "domain", "source_file", "source_line", "rules", "severity", "reason", "amount"]
-    columns += ["currency", "status", "resolved_by", *(["record"] if raw else [])]
-    frame = frame.orderBy("batch_seq", "domain", "source_file", "source_line").select(*columns)
-    return _records(frame if limit is None else frame.limit(limit))
-
-
 def unfinished(places: Places) -> list[tuple[str, int, Path]]:
     """Claims that a run began and did not finish."""
     return [claim for claim in intake.claimed_folders(places) if (claim[2] / intake.TRIGGER_NAME).exists()]
@@ -149,6 +129,8 @@ def _next(report: Mapping[str, Any], workspace: Path) -> list[str]:
     if report["interrupted"] or len(report["triggers"]) > len(held):
         steps.append(command(workspace, "run"))
     steps += [command(workspace, "show", entry["batch_id"]) for entry in report["attention"]]
+    if report["overdue"]:
+        steps.append(command(workspace, "quarantine", "list", "--overdue"))
     if any(row["status"] == "open" for row in report["quarantine"]):
         steps.append(command(workspace, "quarantine", "list", "--status", "open"))
     if not steps:
@@ -183,7 +165,7 @@ def _books(lake: Lake, newest: Publication, batch_seq: int, revision: int, batch
         for domain in batch.domains
     ]
     entries = reduce(DataFrame.unionByName, parts).orderBy("domain", "source_file", "currency", "state")
-    return _records(entries.select("domain", "source_file", "currency", "state", "rows", _money().alias("amount"), "unpriced"))
+    return records_of(entries.select("domain", "source_file", "currency", "state", "rows", _money().alias("amount"), "unpriced"))
 
 
 def _money() -> Column:
@@ -193,7 +175,7 @@ def _money() -> Column:
 
 def _quality(lake: Lake, newest: Publication, batch_seq: int) -> list[Record]:
     results = Views(lake, newest).read("ops.quality_results").where(F.col("batch_seq") == batch_seq).drop("batch_seq", "batch_id")
-    rows = [{**row, "amounts_at_risk": dict(row["amounts_at_risk"] or ())} for row in _records(results)]
+    rows = [{**row, "amounts_at_risk": dict(row["amounts_at_risk"] or ())} for row in records_of(results)]
     return sorted(rows, key=lambda row: (not row["rows_failed"], _rank(row["severity"]), row["domain"], row["rule"]))
 
 
@@ -219,9 +201,3 @@ def _place(places: Places, row: BatchRow) -> Path | None:
 
 def _rank(severity: str) -> int:
     return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
-
-
-def _records(frame: DataFrame) -> list[Record]:
-    """Rows as plain values; by Arrow, since `collect` shifts times by the machine's zone."""
-    rows: Iterable[Record] = frame.toArrow().to_pylist()
-    return [{name: plain(value) for name, value in row.items()} for row in rows]

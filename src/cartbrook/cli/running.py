@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cartbrook.cli.options import HERE, Json, Workspace, command
-from cartbrook.cli.output import is_terminal, say, say_json
+from cartbrook.cli.output import is_terminal, note, say, say_json, say_records
 
 if TYPE_CHECKING:
     from cartbrook.lake.lake import Lake
@@ -36,10 +37,21 @@ def run(
                 outcomes = pipeline.run(lake, confirm or (), told=told)
             if not outcomes:
                 say("nothing to do")
+            _tell_overdue(lake, workspace)
     if not all(outcome.good for outcome in outcomes):
         if not as_json:
             say(f"Next: {command(workspace, 'status')}")
         raise typer.Exit(1)
+
+
+def _tell_overdue(lake: Lake, workspace: Path) -> None:
+    """An alert on standard error where records wait for their parents longer than they should."""
+    from cartbrook.cli import records
+
+    if overdue := records.overdue(lake, lake.ledger.newest()):
+        many = f"{overdue} records wait" if overdue > 1 else "1 record waits"
+        note(f"Warning: {many} more than {lake.settings.max_days_parked} days for a parent.")
+        note(f"  See: {command(workspace, 'quarantine', 'list', '--overdue')}")
 
 
 def undo(
@@ -64,12 +76,66 @@ def rebuild(
         _tell(pipeline.rebuild(lake, from_bronze=from_bronze), as_json=as_json)
 
 
-def audit(workspace: Workspace = HERE, as_json: Json = False) -> None:
+def reprocess(
+    batch_id: Annotated[str, typer.Argument(metavar="BATCH_ID")],
+    workspace: Workspace = HERE,
+    *,
+    from_bronze: Annotated[
+        bool, typer.Option("--from-bronze", help="From the raw records, although its files are there.")
+    ] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="A full snapshot that shrinks is meant.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a batch in again under the contracts in force, as its next revision; if that fails, the old one stays."""
+    from cartbrook import pipeline
+
+    with pipeline.open_lake(workspace) as lake:
+        _tell(pipeline.reprocess(lake, batch_id, from_bronze=from_bronze, confirmed=confirm), as_json=as_json)
+
+
+def preview(
+    trigger: Annotated[
+        Path, typer.Argument(metavar="TRIGGER.json", help="With its files beside it.", dir_okay=False, exists=True)
+    ],
+    workspace: Workspace = HERE,
+    *,
+    supersede: Annotated[bool, typer.Option("--supersede", help="As if it took the place of the published batch.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="As if it was confirmed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell what a delivery would do to versions, facts, money and KPIs, without changing anything."""
+    from cartbrook import pipeline
+    from cartbrook.preview import preview as look
+
+    with pipeline.open_lake(workspace) as lake:
+        found = look(lake, trigger, supersede=supersede, confirmed=confirm)
+    if as_json:
+        say_json(asdict(found))
+    else:
+        say(f"Nothing was changed. `run` would say:\n  {told_line(found.outcome)}")
+        parts = {**found.versions, **found.facts}
+        rows = [{"table": f"gold.{name}", "would be": _counts(counts)} for name, counts in parts.items()]
+        say_records(rows, ("table", "would be"), title="Versions and facts")
+        say_records(found.set_aside, ("domain", "status", "severity", "records", "amount", "currency"), title="Set aside of it")
+        if found.released:
+            say(f"\n{found.released} records that wait now would be released")
+        say_records(found.kpis, ("figure", "currency", "before", "after"), title="KPIs (gold.kpi_summary)")
+    raise typer.Exit(0 if found.outcome.good else 1)
+
+
+def audit(
+    batch_id: Annotated[str | None, typer.Argument(metavar="[BATCH_ID]", help="Only its books, file by file.")] = None,
+    workspace: Workspace = HERE,
+    publication: Annotated[
+        int | None, typer.Option(metavar="N", help="As things were in publication N; the newest unless given.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Prove from the published tables that books balance, histories hold and facts are bound as they must be."""
     from cartbrook import pipeline
 
     with pipeline.open_lake(workspace) as lake:
-        findings = pipeline.prove(lake)
+        findings = pipeline.prove(lake, batch_id, publication)
     problems = [finding for finding in findings if finding.problem]
     if as_json:
         say_json([asdict(finding) for finding in findings])
@@ -82,7 +148,7 @@ def audit(workspace: Workspace = HERE, as_json: Json = False) -> None:
 
 def told_line(outcome: Outcome) -> str:
     """An outcome as one line: what became of it, score, counts, seconds."""
-    message = outcome.message.replace("\n", " ")
+    message = " ".join(line.strip() for line in outcome.message.splitlines())
     name = f"{outcome.batch_id}: "
     parts = [outcome.status if outcome.status == "published" else message.removeprefix(name)]
     if outcome.status not in message and outcome.status not in ("published", "unchanged", "waiting"):
@@ -96,6 +162,10 @@ def told_line(outcome: Outcome) -> str:
         parts.append(f"{outcome.seconds:.1f} s")
     warnings = f" (warning: {'; '.join(outcome.warnings)})" if outcome.warnings else ""
     return f"{'' if outcome.status == 'rebuilt' else name}{', '.join(parts)}{warnings}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "as it is"
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:

@@ -37,6 +37,10 @@ def submit(
         list[Path], typer.Argument(metavar="TRIGGER.json...", help="With their files beside them.", dir_okay=False)
     ],
     workspace: Workspace = HERE,
+    *,
+    supersede: Annotated[
+        bool, typer.Option("--supersede", help="They take the place of published batches of their ids, with corrected files.")
+    ] = False,
 ) -> None:
     """Copy triggers and the files beside them into the landing folders; `run` then takes them in."""
     from cartbrook.contracts.trigger import parse_trigger
@@ -49,7 +53,7 @@ def submit(
     for path in triggers:
         try:
             trigger = parse_trigger(_content(path), path.name)
-            intake.submit(places, path, trigger)
+            intake.submit(places, path, trigger, supersede=supersede)
         except CartbrookError as error:
             failed += 1
             note(f"Error: {error}")
@@ -58,6 +62,16 @@ def submit(
     if failed < len(triggers):
         say(f"Next: {command(workspace, 'run')}")
     raise typer.Exit(1 if failed else 0)
+
+
+def supersede(
+    triggers: Annotated[
+        list[Path], typer.Argument(metavar="TRIGGER.json...", help="With their corrected files beside them.", dir_okay=False)
+    ],
+    workspace: Workspace = HERE,
+) -> None:
+    """Hand in corrected files under the id of a published batch; the same as `submit --supersede`."""
+    submit(triggers, workspace, supersede=True)
 
 
 def generate(

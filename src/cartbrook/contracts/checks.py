@@ -42,6 +42,9 @@ NEEDED: Mapping[str, Mapping[str, str]] = MappingProxyType(
 OPTIONAL: Mapping[str, Mapping[str, str]] = MappingProxyType({"products": {"cost": MONEY}, "orders": {"quantity": "integer"}})
 """Columns that figures use where a contract has them."""
 
+ORDERING = "created_timestamp"
+"""The column that the one total order asks where a contract has it (`frames/order.py`)."""
+
 COPIED: Mapping[str, tuple[str, ...]] = MappingProxyType({"products": ("category", "price", "cost")})
 """Attributes that facts copy from the bound version: an untracked change would not open one."""
 
@@ -74,6 +77,18 @@ RESERVED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 _RULE_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+
+
+def is_plain(contract: Contract, name: str) -> bool:
+    """True if records without a value in this column mean the same as records of a contract without it.
+
+    So it is for every column that is neither of the key, nor names a parent, nor stands in a setting, nor is one that figures or
+    the one total order ask where it is there.
+    """
+    delete = contract.delete.column if contract.delete else None
+    named = {*contract.key, contract.amount, contract.currency, *contract.sequence_by, delete, contract.event_time, ORDERING}
+    named |= {column for reference in contract.references for column in reference.columns}
+    return name not in named and name not in OPTIONAL.get(contract.domain, ())
 
 
 def check_contract(document: Document) -> None:
@@ -193,6 +208,9 @@ def _check_settings(document: Document, contract: Contract) -> None:
         settings["currency"].problem(f"currency: column {contract.currency} must be required", "required: true")
     if len(set(contract.sequence_by)) < len(contract.sequence_by):
         settings["sequence_by"].problem("sequence_by names a column twice")
+    if contract.snapshot_full and contract.domain not in DIMENSIONS:
+        hint = "in other domains what a delivery does not name stays as it is"
+        settings["snapshot"].problem("snapshot: full is for customers and products", hint)
     if contract.snapshot_full and contract.sequence_by:
         settings["snapshot"].problem("snapshot: full together with sequence_by", "a full snapshot is ordered by its batch_date")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,17 @@ from cartbrook.contracts.model import DOMAINS, Column, Contract, Contracts, Refe
 from cartbrook.contracts.yaml_marks import MAX_PROBLEMS, Report, quoted, suggestion
 from cartbrook.errors import ContractError
 
-__all__ = ["CONTEXT", "Context", "load_contracts", "logic_facts", "parse_contract", "rules_hash"]
+__all__ = [
+    "CONTEXT",
+    "Context",
+    "examine",
+    "load_contracts",
+    "load_file",
+    "logic_facts",
+    "parse_contract",
+    "rules_hash",
+    "without",
+]
 
 SUFFIX = ".odcs.yaml"
 _BUILT_IN = Path(__file__).parent / "domains"
@@ -33,12 +44,30 @@ def load_contracts(overrides: Path | None = None) -> Contracts:
     Raises:
         ContractError: With every problem of every file.
     """
+    return examine(overrides)[0]
+
+
+def examine(overrides: Path | None = None, files: Sequence[Path] = ()) -> tuple[Contracts, list[Document]]:
+    """What `load_contracts` does, with some files in the place of their domains, and the documents of all that are not built in.
+
+    Args:
+        overrides: As there.
+        files: Contracts under any name; the domain is what they say.
+
+    Raises:
+        ContractError: With every problem of every file.
+    """
     folder = Report(overrides.name if overrides else "")
     own = _overrides(overrides, folder) if overrides is not None else {}
+    drafts = [_read(path, path.name) for path in files]
+    drafted: dict[str, Document] = {}
+    for document in drafts:
+        if document.contract is not None and drafted.setdefault(document.contract.domain, document) is not document:
+            document.places[""].problem(f"a second contract of {document.contract.domain}", "one of them would be in force")
     documents: dict[str, Document] = {}
     for domain in DOMAINS:
         path = own.get(domain, _BUILT_IN / f"{domain}{SUFFIX}")
-        document = _read(path, path.name if domain in own else f"built-in {path.name}")
+        document = drafted.get(domain) or _read(path, path.name if domain in own else f"built-in {path.name}")
         check_contract(document)
         if document.contract is not None and document.contract.domain != domain:
             other = document.contract.domain
@@ -46,9 +75,17 @@ def load_contracts(overrides: Path | None = None) -> Contracts:
             document.contract = None
         documents[domain] = document
     check_together(documents)
-    _raise([folder, *(document.report for document in documents.values())])
+    reports = [document.report for document in documents.values()]
+    others = [document.report for document in drafts if document.report not in reports]
+    _raise([folder, *others, *reports])
     contracts = {domain: document.contract for domain, document in documents.items() if document.contract is not None}
-    return {domain: _paired(contract, contracts) for domain, contract in contracts.items()}
+    written = [document for domain, document in documents.items() if domain in own or domain in drafted]
+    return {domain: _paired(contract, contracts) for domain, contract in contracts.items()}, written
+
+
+def load_file(path: Path) -> Contract:
+    """Read and check one contract alone, under any file name; see `parse_contract`."""
+    return _alone(_read(path, path.name))
 
 
 def parse_contract(text: str, source: str) -> Contract:
@@ -61,11 +98,7 @@ def parse_contract(text: str, source: str) -> Contract:
     Raises:
         ContractError: With every problem of the text.
     """
-    document = read_document(text, source)
-    check_contract(document)
-    _raise([document.report])
-    assert document.contract is not None, "a document without a contract has a problem"
-    return document.contract
+    return _alone(read_document(text, source))
 
 
 def rules_hash(contracts: Contracts) -> str:
@@ -74,8 +107,31 @@ def rules_hash(contracts: Contracts) -> str:
 
 
 def logic_facts(contracts: Contracts) -> dict[str, Any]:
-    """What gold depends on, by domain, as a canonical value for `logic_hash`: lists, texts, booleans and None only."""
+    """What gold depends on, by domain, as a canonical value for the logic hash: lists, texts, booleans and None only."""
     return {domain: _gold_facts(contracts[domain]) for domain in DOMAINS}
+
+
+def without(contracts: Contracts, columns: Mapping[str, Collection[str]]) -> Contracts:
+    """The contracts as they are without some plain columns and the rules on these alone.
+
+    Args:
+        columns: Names by domain; each as `is_plain` says.
+    """
+    return {
+        domain: dataclasses.replace(
+            contract,
+            columns=tuple(column for column in contract.columns if column.name not in columns.get(domain, ())),
+            rules=tuple(rule for rule in contract.rules if rule.column not in columns.get(domain, ())),
+        )
+        for domain, contract in contracts.items()
+    }
+
+
+def _alone(document: Document) -> Contract:
+    check_contract(document)
+    _raise([document.report])
+    assert document.contract is not None, "a document without a contract has a problem"
+    return document.contract
 
 
 def _paired(contract: Contract, contracts: Contracts) -> Contract:

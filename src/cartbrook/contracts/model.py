@@ -5,6 +5,7 @@ Contracts are plain Python. Spark types are made from them in `frames/schema.py`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +20,14 @@ DIMENSIONS = {"customers": "dim_customer", "products": "dim_product"}
 
 FACTS = {"orders": "fact_orders", "shipping": "fact_shipping", "inventory": "fact_inventory"}
 """Domains whose records become facts, and the gold table that keeps them."""
+
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+
+
+def stored(kind: str) -> str:
+    """The type a contract's type is stored in: decimals get 18 digits at least, so that sums and later contracts fit."""
+    match = _DECIMAL.fullmatch(kind)
+    return f"decimal({max(18, int(match[1]))},{match[2]})" if match else kind
 
 
 class Severity(StrEnum):

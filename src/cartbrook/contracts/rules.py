@@ -16,7 +16,7 @@ _STRUCTURE = {
     "ragged_row": "The line has as many fields as the header.",
     "nul_byte": "No field holds a control character that no text holds (NUL or U+001F).",
     "field_too_long": "No field is longer than max_field_bytes.",
-    "too_many_line_breaks": "No field holds more line breaks than allowed.",
+    "too_many_line_breaks": "No field holds more line breaks than max_line_breaks.",
 }
 
 

@@ -21,7 +21,10 @@ SWITCHES = ("file_count_validation", "schema_validation", "business_rules_valida
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE = re.compile(r"[^/\\:\x00-\x1f]{1,200}\.csv", re.IGNORECASE)
 _DATED = re.compile(r"([a-z]+)_\d{4}_\d{2}_\d{2}\.csv", re.IGNORECASE)
+_DAY = re.compile(r"_(\d{4})_(\d{2})_(\d{2})\.csv$", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST_NAME = 200  # bytes; file systems take 255, and a copy in the making has a longer name
+_TAKEN = (*DOMAINS, "triggers")  # the other folders of landing/
 _FILE_KEYS = ("name", "domain", "rows", "sha256", "control_total", "encoding")
 
 
@@ -75,6 +78,8 @@ def parse_trigger(raw: bytes, name: str) -> Trigger:
     trigger_id = value.get("trigger_id")
     if not isinstance(trigger_id, str) or not _ID.fullmatch(trigger_id):
         raise _refused(name, "bad_trigger_id", "trigger_id must be 1 to 100 letters, digits, '.', '_' or '-'")
+    if trigger_id.lower() in _TAKEN:
+        raise _refused(name, "bad_trigger_id", f"trigger_id must not be the name of a landing folder ({', '.join(_TAKEN)})")
     ready = value.get("data_files_ready")
     if not isinstance(ready, bool):
         raise _refused(name, "bad_trigger", "data_files_ready must be true or false")
@@ -87,6 +92,17 @@ def parse_trigger(raw: bytes, name: str) -> Trigger:
         switches=_switches(value.get("data_quality_checks"), name),
         supersede=value.get("supersede") is True,
     )
+
+
+def told_by_name(file: str) -> tuple[str | None, dt.date | None]:
+    """The domain and the day that the name of a file tells; None where it does not."""
+    dated, day = _DATED.fullmatch(file), _DAY.search(file)
+    domain = dated[1].lower() if dated else None
+    try:
+        date = dt.date(int(day[1]), int(day[2]), int(day[3])) if day else None
+    except ValueError:
+        date = None
+    return domain if domain in DOMAINS else None, date if date and 1900 <= date.year <= 2100 else None
 
 
 def _json(raw: bytes, name: str) -> dict[str, Any]:
@@ -130,7 +146,10 @@ def _timestamp(value: Any, name: str) -> str | None:
         moment = dt.datetime.fromisoformat(value)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=dt.UTC)
-        return moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        moment = moment.astimezone(dt.UTC)
+        if not 1900 <= moment.year <= 2100:
+            raise ValueError
+        return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
     except (ValueError, TypeError, OverflowError):
         raise _refused(name, "bad_trigger_timestamp", "trigger_timestamp must be such as 2025-01-15T10:00:00Z") from None
 
@@ -159,11 +178,18 @@ def _files(expected: Any, declared: Any, name: str) -> tuple[ExpectedFile, ...]:
         raise _refused(name, "bad_manifest", "files names a file twice")
     names: Sequence[str] = [*expected, *(extra for extra in details if extra not in expected)]
     for i, file in enumerate(names):
-        if not _FILE.fullmatch(file) or file.startswith(".") or ".." in file:
+        if not _is_plain(file):
             raise _refused(name, "unsafe_name", f"file {i + 1} is not a plain name ending in .csv", hint="Names hold no folders.")
     if len({file.lower() for file in names}) < len(names):
         raise _refused(name, "duplicate_file", "a file is named twice")
     return tuple(_file(file, details.get(file, {}), name) for file in names)
+
+
+def _is_plain(file: str) -> bool:
+    """True for a name that leads nowhere and that every file system, terminal and table can hold."""
+    if not _FILE.fullmatch(file) or file.startswith(".") or ".." in file:
+        return False
+    return file.isprintable() and len(file.encode()) <= _LONGEST_NAME
 
 
 def _file(file: str, details: Mapping[str, Any], name: str) -> ExpectedFile:

@@ -6,15 +6,15 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract
-from cartbrook.frames.quality import OPEN, PARKED, RELEASED
+from cartbrook.frames.quarantine import CORRECTED, OPEN, PARKED, RELEASED
 from cartbrook.frames.raw import readable_amount, readable_currency
+from cartbrook.frames.snapshots import is_record
 
 ACCEPTED = "accepted"
 DUPLICATE = "duplicate"
 QUARANTINED = "quarantined"
 LOST = "lost"
 DOUBLE = "counted twice"
-STATES = (ACCEPTED, PARKED, QUARANTINED, "corrected", "discarded", DUPLICATE)
 
 
 def entries(bronze: DataFrame, silver: DataFrame, quarantine: DataFrame, contract: Contract) -> DataFrame:
@@ -33,19 +33,24 @@ def entries(bronze: DataFrame, silver: DataFrame, quarantine: DataFrame, contrac
         unpriced (records whose amount cannot be read).
     """
     held = F.col(contract.amount).cast("decimal(18,2)") if contract.amount else F.lit(None).cast("decimal(18,2)")
-    waiting = quarantine.where(F.col("status") == PARKED).select(F.col("quarantine_id").alias("_record_id"))
-    live = silver.select("_batch_seq", "_record_id", "_copies", held.alias("booked"))
-    live = live.join(waiting.withColumn("_waits", F.lit(True)), "_record_id", "left")
-    accepted = _with_copies(live, F.when(F.col("_waits"), F.lit(PARKED)).otherwise(F.lit(ACCEPTED)))
-    set_aside = quarantine.where(~F.col("status").isin(PARKED, RELEASED)).select(
+    # What a person decided on is told by its row of ops.quarantine alone, with the money as it was delivered.
+    decided = quarantine.where(F.col("decision").isNotNull())
+    waiting = quarantine.where((F.col("status") == PARKED) & F.col("decision").isNull())
+    live = silver.where(is_record()).select("_batch_seq", "_record_id", "_copies", held.alias("booked"))
+    own = live.join(_ids(decided), "_record_id", "left_anti").join(_ids(waiting, "_waits"), "_record_id", "left")
+    accepted = _with_copies(own, F.when(F.col("_waits"), F.lit(PARKED)).otherwise(F.lit(ACCEPTED)))
+    set_aside = quarantine.where(F.col("decision").isNotNull() | ~F.col("status").isin(PARKED, RELEASED)).select(
         F.col("batch_seq").alias("_batch_seq"),
         F.col("quarantine_id").alias("_record_id"),
         F.col("copies").alias("_copies"),
         F.col("amount").alias("booked"),
         "status",
     )
-    aside = _with_copies(set_aside, F.when(F.col("status") == OPEN, F.lit(QUARANTINED)).otherwise(F.col("status")))
-    states = accepted.unionByName(aside)
+    set_aside = set_aside.join(live.select("_record_id", F.lit(True).alias("_live")), "_record_id", "left")
+    # Corrected and parked records are records; without them in silver they are lost, whatever their row says.
+    gone = F.col("status").isin(CORRECTED, PARKED) & F.col("_live").isNull()
+    state = F.when(gone, F.lit(LOST)).when(F.col("status") == OPEN, F.lit(QUARANTINED)).otherwise(F.col("status"))
+    states = accepted.unionByName(_with_copies(set_aside, state))
     once = states.groupBy("_batch_seq", "_record_id").agg(
         F.when(F.count(F.lit(1)) > 1, F.lit(DOUBLE)).otherwise(F.max("state")).alias("state"), F.sum("booked").alias("booked")
     )
@@ -68,6 +73,12 @@ def entries(bronze: DataFrame, silver: DataFrame, quarantine: DataFrame, contrac
         )
         .withColumn("domain", F.lit(contract.domain))
     )
+
+
+def _ids(quarantine: DataFrame, mark: str | None = None) -> DataFrame:
+    """The record ids of rows of ops.quarantine, with a column that is true if it has a name."""
+    ids = quarantine.select(F.col("quarantine_id").alias("_record_id"))
+    return ids.withColumn(mark, F.lit(True)) if mark else ids
 
 
 def _with_copies(records: DataFrame, state: Column) -> DataFrame:

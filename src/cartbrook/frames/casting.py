@@ -8,8 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Column as ContractColumn
-from cartbrook.contracts.model import Contract
-from cartbrook.frames.schema import stored
+from cartbrook.contracts.model import Contract, stored
 
 BLANKS = " \t\r\n\v\f"
 UNIT_SEPARATOR = "\u001f"

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract, Rule, Scope
 from cartbrook.contracts.tables import BATCH_DATE
-from cartbrook.frames.quality import OPEN
+from cartbrook.frames.quarantine import OPEN
 from cartbrook.frames.rules import known_of_accepted
 
 NO_RECORDS = -1
@@ -79,16 +79,22 @@ def batch_counts(silver: DataFrame, contract: Contract, rules: Sequence[Rule]) -
     return reduce(DataFrame.union, parts)
 
 
-def aside_counts(quarantine: DataFrame) -> DataFrame:
-    """Counts of what records that were set aside broke, and which rules could not be judged; parked ones are in silver, too.
+def aside_counts(quarantine: DataFrame, references: Sequence[str]) -> DataFrame:
+    """Counts of what records that were set aside broke, and which rules could not be judged.
+
+    Parked ones are in silver, too, and counted there; here only what they wait for. A corrected record that waits names in its
+    row also what was wrong with it as it was delivered.
 
     Args:
         quarantine: The batch's open and parked rows of ops.quarantine, of all domains.
+        references: Names of all rules on parents.
 
     Returns:
         As `batch_counts`, and `domain`.
     """
-    broken = F.expr(f"coalesce(rules, {_NOTHING})")
+    named = ", ".join(f"'{name}'" for name in references)
+    waits_for = f"filter(rules, rule -> rule IN ({named}))" if references else _NOTHING
+    broken = F.expr(f"coalesce(CASE WHEN status = '{OPEN}' THEN rules ELSE {waits_for} END, {_NOTHING})")
     unknown = F.expr(
         f"CASE WHEN status = '{OPEN}' THEN concat(array('{_OPEN}'), coalesce(unchecked, {_NOTHING})) ELSE {_NOTHING} END"
     )

@@ -8,18 +8,18 @@ from pyspark.sql import functions as F
 from cartbrook.contracts.model import Contract
 from cartbrook.contracts.tables import attributes, surrogate_key
 from cartbrook.frames.casting import canonical, fingerprint, iso_timestamp
-from cartbrook.frames.order import winners
+from cartbrook.frames.snapshots import events
 
 
 def history(records: DataFrame, contract: Contract) -> DataFrame:
     """The versions of every key.
 
-    One event per key and effective time (the greatest record of the one order). Successive events with equal tracked columns are
+    One event per key and effective time (see `snapshots.events`). Successive events with equal tracked columns are
     one run, successive deletes likewise. A run of upserts is a version that ends where the next run begins, one of deletes a gap.
     A version carries the values of its last event, so untracked columns are up to date and a closed version keeps its own.
 
     Args:
-        records: Live silver records of the keys, all of them.
+        records: Live silver records of the keys, all of them; for a contract of full snapshots with every marker.
         contract: Contract of a dimension's domain.
 
     Returns:
@@ -29,9 +29,9 @@ def history(records: DataFrame, contract: Contract) -> DataFrame:
     key = list(contract.key)
     by_time = Window.partitionBy(*key).orderBy("_effective_time")
     state = F.when(F.col("_kind") == "delete", F.lit("delete")).otherwise(tracked_fingerprint(contract))
-    events = winners(records, [*key, "_effective_time"], contract).withColumn("_state", state)
+    happened = events(records, contract).withColumn("_state", state)
     starts = F.coalesce((F.lag("_state").over(by_time) != F.col("_state")).cast("int"), F.lit(1))
-    runs = events.withColumn("_starts", starts).withColumn("_run", F.sum("_starts").over(by_time))
+    runs = happened.withColumn("_starts", starts).withColumn("_run", F.sum("_starts").over(by_time))
 
     by_run = Window.partitionBy(*key, "_run")
     last = F.row_number().over(by_run.orderBy(F.col("_effective_time").desc()))

@@ -12,8 +12,9 @@ from cartbrook.contracts.tables import surrogate_key
 from cartbrook.frames.facts import resolve
 from cartbrook.frames.history import tracked_fingerprint
 from cartbrook.frames.order import winners
-from cartbrook.frames.quality import PARKED
+from cartbrook.frames.quarantine import PARKED
 from cartbrook.frames.schema import fact_key
+from cartbrook.frames.snapshots import events
 
 
 def broken_versions(dimension: DataFrame, contract: Contract) -> DataFrame:
@@ -53,8 +54,8 @@ def broken_versions(dimension: DataFrame, contract: Contract) -> DataFrame:
 
 def uncovered(silver: DataFrame, dimension: DataFrame, contract: Contract) -> DataFrame:
     """Winning upserts that no version, or more than one, covers at their effective time with their tracked values."""
-    events = winners(silver, [*contract.key, "_effective_time"], contract).where("_kind <> 'delete'")
-    wanted = events.select(*contract.key, "_effective_time", tracked_fingerprint(contract).alias("_wanted"), "_record_id")
+    upserts = events(silver, contract).where("_kind <> 'delete'")
+    wanted = upserts.select(*contract.key, "_effective_time", tracked_fingerprint(contract).alias("_wanted"), "_record_id")
     versions = dimension.select(
         *(F.col(name).alias(f"_k_{name}") for name in contract.key),
         "effective_date",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from cartbrook.contracts.checks import ORDERING
 from cartbrook.contracts.model import Contract
 
 
@@ -14,8 +15,8 @@ def greatest_first(contract: Contract) -> list[Column]:
     Effective time, `sequence_by`, created_timestamp, trigger_timestamp, delete over upsert, batch_id, sha256 of the record.
     """
     names = ["_effective_time", *contract.sequence_by[1:]]
-    if contract.has("created_timestamp"):
-        names.append("created_timestamp")
+    if contract.has(ORDERING):
+        names.append(ORDERING)
     columns = [F.col(name) for name in [*names, "_trigger_timestamp"]]
     columns += [F.col("_kind") == "delete", F.col("_batch_id"), F.col("_record_hash")]
     return [column.desc_nulls_last() for column in columns]

@@ -1,4 +1,4 @@
-"""Validation of one batch's records: types, rules that look no further than the batch, duplicates."""
+"""Validation of one batch's records: types, rules that look no further than the batch, duplicates, human decisions."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract, Rule, Scope
-from cartbrook.frames.casting import NULL_TEXT, UNIT_SEPARATOR, canonical, cast, clean, record_hash
-from cartbrook.frames.order import greatest_first
+from cartbrook.frames.casting import cast, clean, record_hash
+from cartbrook.frames.decisions import COLUMNS, DISCARD, as_decided, with_decisions
+from cartbrook.frames.duplicates import compared, no_copies, not_compared, settle_duplicates, shares
+from cartbrook.frames.quarantine import CORRECTED, DISCARDED, OPEN, quarantine_rows
 from cartbrook.frames.raw import raw_record
-from cartbrook.frames.rules import active_rules, any_of, flag, judged, known_of_accepted, names_of, reason, worst
-from cartbrook.frames.schema import BRONZE_LINEAGE, QUARANTINE, SILVER_LINEAGE, struct
+from cartbrook.frames.rules import active_rules, any_of, flag, judged, names_of, reason
+from cartbrook.frames.schema import BRONZE_LINEAGE, SILVER_LINEAGE, struct
+from cartbrook.frames.snapshots import presence
 from cartbrook.types import Batch
 
-OPEN = "open"
-PARKED = "parked"
-RELEASED = "released"
+_VERDICT = ("_broken", "_unchecked", "_reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,63 +29,135 @@ class Split:
 
     Attributes:
         accepted: Typed records (the columns of a silver table).
-        rejected: The others with the rules they broke (the columns of ops.quarantine).
+        rejected: The others with the rules they broke, and those that a person decided on (the columns of ops.quarantine).
+        presence: For a contract of full snapshots: what was delivered beside the accepted records (the columns of a silver
+            table); None for others.
     """
 
     accepted: DataFrame
     rejected: DataFrame
+    presence: DataFrame | None = None
 
 
-def split(records: DataFrame, contract: Contract, batch: Batch, timezone: str = "UTC") -> Split:
+def split(
+    records: DataFrame, contract: Contract, batch: Batch, timezone: str = "UTC", decisions: DataFrame | None = None
+) -> Split:
     """Separate the records that satisfy a contract on themselves from those that do not.
+
+    Duplicates are settled among the records as they were delivered, before decisions: what lost a conflict stays out until a
+    person fixes it, whatever becomes of the record that won.
 
     Args:
         records: Bronze rows of one batch and domain, all columns text. Nothing is collected here.
         contract: The rules to apply; those the batch switched off are not.
         batch: Gives batch_date and trigger_timestamp, for effective times and the one order.
         timezone: Zone of timestamps that carry no ``Z``.
+        decisions: Output of `decisions.in_force`; None where there are none.
 
     Returns:
         Accepted records, typed, exact duplicates folded into the least (file, line); rejected records with every rule they broke
-        and those that could not be judged, the losers of conflicting duplicates among them.
+        and those that could not be judged, the losers of conflicting duplicates among them. A fixed or released record that
+        passes now is in both, as corrected.
     """
-    typed = _typed(records, contract, batch, timezone)
-    active = active_rules(contract, batch.switches)
-    rules = [rule for rule in active if rule.scope is Scope.RECORD]
-    distinct = [rule for rule in active if rule.check == "distinct"]
-    sound = ~any_of([judged(rule, contract).broken for rule in rules if rule.sets_aside])
-    kept = [F.when(judged(rule, contract).broken, flag(rule)) for rule in rules if not rule.sets_aside]
+    check = _Check(contract, active_rules(contract, batch.switches))
+    delivered = with_decisions(records, decisions)
+    typed = check.sound(_typed(delivered, contract, batch, timezone))
+    accepted, rejected = check.parted(typed)
+    silver = (*contract.names, *struct(SILVER_LINEAGE).names)
+    if decisions is None:
+        absent = rejected
+        parts = Split(accepted.select(*silver), quarantine_rows(rejected, contract))
+    else:
+        undecided = F.col("_decision").isNull()
+        again = check.sound(_typed(as_decided(delivered, contract), contract, batch, timezone)).withColumn("_copies", no_copies())
+        passes, fails = again.where("_sound"), check.told(again.where("not _sound"))
+        decided = check.told(accepted.where(~undecided)).unionByName(rejected.where(~undecided))
+        accepted, rejected = accepted.where(undecided), rejected.where(undecided)
+        absent = rejected.unionByName(decided.where(F.col("_decision") == DISCARD)).unionByName(fails)
+        parts = Split(
+            accepted.select(*silver).unionByName(passes.select(*silver)),
+            quarantine_rows(rejected, contract).unionByName(quarantine_rows(_as_decided(decided, fails), contract)),
+        )
+    if not contract.snapshot_full:
+        return parts
+    return Split(parts.accepted, parts.rejected, presence(absent, contract, batch))
 
-    settled = _settle_duplicates(typed.where(sound).withColumn("_flags", names_of(kept)), contract)
-    winners = _compared(settled.where("_rank = 1"), distinct, contract)
-    aside = any_of([_shares(rule) for rule in distinct if rule.sets_aside])
-    flags = [F.when(_shares(rule), F.lit(rule.name)) for rule in distinct if not rule.sets_aside]
-    accepted = winners.where(~aside) if any(rule.sets_aside for rule in distinct) else winners
-    if flags:
-        accepted = accepted.withColumn("_flags", F.concat("_flags", names_of(flags)))
 
-    conflict = next(rule for rule in contract.rules if rule.check == "unique")
-    no_copies = F.when(F.lit(False), F.array(F.lit("")))  # NULL; a cast one would not unite with others on Sail
-    always = F.lit(True)
-    later = {rule.name: always for rule in active if rule.scope is Scope.REFERENCE}
-    on_key, on_others = {conflict.name: always}, {rule.name: always for rule in distinct}
-    lost, unsound = settled.where("_rank > 1"), typed.where(~sound)
-    parts = [
-        _told(lost, contract, active, F.col("_copies"), broken=on_key, unknown={**on_others, **later}),
-        _told(unsound, contract, active, no_copies, unknown={**on_key, **on_others, **later}),
-    ]
-    if any(rule.sets_aside for rule in distinct):
-        shared = {rule.name: _shares(rule) for rule in distinct}
-        alone = {rule.name: F.col(_rank_of(rule)).isNull() for rule in distinct}
-        parts.append(_told(winners.where(aside), contract, active, F.col("_copies"), broken=shared, unknown={**alone, **later}))
-    rejected = reduce(DataFrame.unionByName, parts)
-    return Split(accepted.select(*contract.names, *struct(SILVER_LINEAGE).names), rejected)
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """The rules of one batch and domain at work.
+
+    Attributes:
+        active: The rules that the batch does not switch off.
+    """
+
+    contract: Contract
+    active: Sequence[Rule]
+
+    def sound(self, typed: DataFrame) -> DataFrame:
+        """Add `_sound` (it breaks no rule that sets it aside) and `_flags` (the keep-rules it breaks)."""
+        rules = self._of(Scope.RECORD)
+        kept = [F.when(judged(rule, self.contract).broken, flag(rule)) for rule in rules if not rule.sets_aside]
+        severe = [judged(rule, self.contract).broken for rule in rules if rule.sets_aside]
+        return typed.withColumns({"_sound": ~any_of(severe), "_flags": names_of(kept)})
+
+    def parted(self, typed: DataFrame) -> tuple[DataFrame, DataFrame]:
+        """The records that stand, and the others with their verdict."""
+        settled = settle_duplicates(typed.where("_sound"), self.contract)
+        distinct = [rule for rule in self.active if rule.check == "distinct"]
+        winners = compared(settled.where("_rank = 1"), distinct, self.contract)
+        accepted, aside = winners, [rule for rule in distinct if rule.sets_aside]
+        if aside:
+            accepted = accepted.where(~any_of([shares(rule) for rule in aside]))
+        if flags := [F.when(shares(rule), F.lit(rule.name)) for rule in distinct if not rule.sets_aside]:
+            accepted = accepted.withColumn("_flags", F.concat("_flags", names_of(flags)))
+
+        conflict = next(rule for rule in self.contract.rules if rule.check == "unique")
+        on_key, on_others = {conflict.name: F.lit(True)}, {rule.name: F.lit(True) for rule in distinct}
+        unsound = typed.where("not _sound").withColumn("_copies", no_copies())
+        parts = [
+            self.told(settled.where("_rank <> 1"), broken={conflict.name: F.col("_lost")}, unknown=on_others),
+            self.told(unsound, unknown={**on_key, **on_others}),
+        ]
+        if aside:
+            shared = {rule.name: shares(rule) for rule in distinct}
+            alone = {rule.name: not_compared(rule) for rule in distinct}
+            parts.append(self.told(winners.where(any_of([shares(rule) for rule in aside])), broken=shared, unknown=alone))
+        columns = [*typed.columns, "_copies"]
+        return accepted.select(*columns), reduce(DataFrame.unionByName, (part.select(*columns, *_VERDICT) for part in parts))
+
+    def told(
+        self, records: DataFrame, broken: Mapping[str, Column] | None = None, unknown: Mapping[str, Column] | None = None
+    ) -> DataFrame:
+        """Add the verdict: every rule a record broke, every one that could not be judged, and what is said of it.
+
+        Args:
+            broken: Where rules on several records were broken, by rule.
+            unknown: Where such rules were not judged; references never are.
+        """
+        found = {rule.name: judged(rule, self.contract) for rule in self._of(Scope.RECORD)}
+        later = {rule.name: F.lit(True) for rule in self._of(Scope.REFERENCE)}
+        breaks = {**(broken or {}), **{name: judgement.broken for name, judgement in found.items()}}
+        untold = {**{name: ~judgement.known for name, judgement in found.items()}, **(unknown or {}), **later}
+        rules = {rule.name: rule for rule in self.contract.rules}
+        said = names_of([F.when(where, reason(rules[name], self.contract)) for name, where in breaks.items()])
+        return records.withColumns(
+            {
+                "_broken": names_of([F.when(where, F.lit(name)) for name, where in breaks.items()]),
+                "_unchecked": names_of([F.when(where, F.lit(name)) for name, where in untold.items()]),
+                "_reason": F.array_join(said, "; "),
+            }
+        )
+
+    def _of(self, scope: Scope) -> list[Rule]:
+        return [rule for rule in self.active if rule.scope is scope]
 
 
 def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str) -> DataFrame:
     """Cleaned text (``_text_<column>``), typed columns, the raw record, and what the one order compares."""
     texts = records.select(
         *struct(BRONZE_LINEAGE).names,
+        *(f"_{name}" for name in COLUMNS),
         raw_record(contract).alias("_record"),
         *(clean(column, F.col(column.name)).alias(f"_text_{column.name}") for column in contract.columns),
     )
@@ -108,107 +181,16 @@ def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str) 
     )
 
 
-def _settle_duplicates(sound: DataFrame, contract: Contract) -> DataFrame:
-    """Fold exact duplicates into the least (file, line) and rank what is left of each key and effective time.
-
-    The one total order ends with the record's hash, so that exact duplicates stand next to each other in it.
-
-    Returns:
-        The records with `_copies` (ids of their exact duplicates, NULL without any) and `_rank` (1 wins the one total order).
-    """
-    instant = [*contract.key, "_effective_time"]
-    order = Window.partitionBy(*instant).orderBy(*greatest_first(contract), "_source_file", "_source_line")
-    ranked = (
-        sound.withColumn("_rank", F.row_number().over(order))
-        .withColumn("_above", F.lag("_record_hash").over(order))
-        .withColumn("_same", F.collect_list("_record_id").over(Window.partitionBy(*instant, "_record_hash")))
-    )
-    folded = ranked.where("_above is null or _above <> _record_hash")
-    return folded.withColumn("_copies", _others(F.col("_same"), F.col("_record_id")))
-
-
-def _others(same: Column, own: Column) -> Column:
-    """Record ids of the exact duplicates of a record, sorted; NULL where there are none."""
-    return F.when(F.size(same) > 1, F.sort_array(F.array_remove(same, own)))
-
-
-def _compared(winners: DataFrame, rules: Sequence[Rule], contract: Contract) -> DataFrame:
-    """Sound records, one of each key, with their rank for each rule on other columns: above 1 where a greater one shares them."""
-    grouped: dict[str, Column] = {}
-    ranked: dict[str, Column] = {}
-    for rule in rules:
-        known = F.expr(known_of_accepted(rule, contract))
-        values = F.concat_ws(UNIT_SEPARATOR, *(canonical(contract.column(name)) for name in rule.columns))
-        # Records that are not compared stand alone: those without a value would be one huge group. All in one column: Sail fails
-        # on windows by several expressions behind other windows ("Expects PARTITION BY expression to be ordered").
-        group = f"_group_{rule.name}"
-        grouped[group] = F.when(known, values).otherwise(F.concat(F.lit(NULL_TEXT), F.col("_record_id")))
-        order = Window.partitionBy(group).orderBy(*greatest_first(contract))
-        ranked[_rank_of(rule)] = F.when(known, F.row_number().over(order))
-    return winners.withColumns(grouped).withColumns(ranked) if rules else winners
-
-
-def _rank_of(rule: Rule) -> str:
-    return f"_rank_{rule.name}"
-
-
-def _shares(rule: Rule) -> Column:
-    """True where a greater record has the same values."""
-    return F.coalesce(F.col(_rank_of(rule)) > 1, F.lit(False))
-
-
-def _told(
-    rejected: DataFrame,
-    contract: Contract,
-    active: Sequence[Rule],
-    copies: Column,
-    *,
-    broken: Mapping[str, Column] | None = None,
-    unknown: Mapping[str, Column] | None = None,
-) -> DataFrame:
-    """Rejected records as rows of ops.quarantine, with every rule they broke and every one that could not be judged.
+def _as_decided(decided: DataFrame, fails: DataFrame) -> DataFrame:
+    """Records that a person decided on, with the status and the verdict that they have by that.
 
     Args:
-        active: The rules that the batch does not switch off.
-        broken: Where rules on several records were broken, by rule.
-        unknown: Where such rules, and references, were not judged.
+        decided: The records as they were delivered and judged.
+        fails: The fixed and released among them that break a rule still, as they read and are judged now.
     """
-    found = {rule.name: judged(rule, contract) for rule in active if rule.scope is Scope.RECORD}
-    breaks = {**(broken or {}), **{name: judgement.broken for name, judgement in found.items()}}
-    untold = {**{name: ~judgement.known for name, judgement in found.items()}, **(unknown or {})}
-    rules = {rule.name: rule for rule in contract.rules}
-    named = rejected.withColumns(
-        {
-            "_broken": names_of([F.when(where, F.lit(name)) for name, where in breaks.items()]),
-            "_unchecked": names_of([F.when(where, F.lit(name)) for name, where in untold.items()]),
-            "_reason": F.array_join(
-                names_of([F.when(where, reason(rules[name], contract)) for name, where in breaks.items()]), "; "
-            ),
-        }
-    )
-    return _quarantine_rows(named, contract, copies)
-
-
-def _quarantine_rows(rejected: DataFrame, contract: Contract, copies: Column) -> DataFrame:
-    """Rejected records as rows of ops.quarantine."""
-    amount = F.col(contract.amount).cast("decimal(18,2)") if contract.amount else F.lit(None).cast("decimal(18,2)")
-    currency = F.col(f"_text_{contract.currency}") if contract.currency else F.lit(None).cast("string")
-    return rejected.select(
-        F.col("_record_id").alias("quarantine_id"),
-        F.col("_batch_seq").alias("batch_seq"),
-        F.col("_batch_id").alias("batch_id"),
-        F.col("_revision").alias("revision"),
-        F.lit(contract.domain).alias("domain"),
-        F.col("_source_file").alias("source_file"),
-        F.col("_source_line").alias("source_line"),
-        F.col("_record").alias("record"),
-        F.col("_broken").alias("rules"),
-        worst(F.col("_broken"), contract).alias("severity"),
-        F.col("_reason").alias("reason"),
-        amount.alias("amount"),
-        currency.alias("currency"),
-        F.lit(OPEN).alias("status"),
-        F.lit(None).cast("string").alias("resolved_by"),
-        copies.alias("copies"),
-        F.col("_unchecked").alias("unchecked"),
-    ).select(*struct(QUARANTINE).names)
+    now = fails.select("_record_id", F.lit(True).alias("_fails"), *(F.col(name).alias(f"{name}_now") for name in _VERDICT))
+    both = decided.join(now, "_record_id", "left")
+    failed = F.coalesce(F.col("_fails"), F.lit(False))
+    status = F.when(F.col("_decision") == DISCARD, F.lit(DISCARDED)).when(failed, F.lit(OPEN)).otherwise(F.lit(CORRECTED))
+    verdict = {name: F.when(failed, F.col(f"{name}_now")).otherwise(F.col(name)) for name in _VERDICT}
+    return both.withColumns({"_status": status, **verdict})

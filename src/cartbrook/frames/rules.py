@@ -15,6 +15,14 @@ from pyspark.sql import functions as F
 from cartbrook.contracts.model import Action, Contract, Rule, Scope, Severity
 from cartbrook.frames.casting import UNKNOWN
 
+_LONGEST_QUOTE = 200  # characters; the record has the whole text
+_DEFECTS = {
+    "ragged_row": "the line has more or fewer fields than the header",
+    "nul_byte": "a control character that no text holds (NUL or U+001F)",
+    "field_too_long": "a field is longer than max_field_bytes",
+    "too_many_line_breaks": "a field holds more line breaks than max_line_breaks",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -126,14 +134,38 @@ def _cased(rule: Rule, contract: Contract) -> list[str]:
 
 def reason(rule: Rule, contract: Contract) -> Column:
     """What was wrong, with the offending text: it stays in the quarantine table."""
+    if rule.check == "structure":
+        return _defect(rule, contract)
     if rule.column is None:
         return F.lit(rule.description or rule.name)
     if rule.check in ("required", "null"):
         return F.lit(f"{rule.column} is empty")
-    text = F.concat(F.lit(f'{rule.column} "'), F.coalesce(F.col(f"_text_{rule.column}"), F.lit("")), F.lit('"'))
+    text = quoting({rule.column: F.col(f"_text_{rule.column}")})
     if rule.check == "type":
         return F.concat(text, F.lit(f" is not of type {contract.column(rule.column).type}"))
     return F.concat(text, F.lit(f": {rule.description or rule.name}"))
+
+
+def quoting(texts: Mapping[str, Column]) -> Column:
+    """Columns with their text: ``order_id "O1", shipping_id "S1"``; a text of any length is cut."""
+    parts: list[Column] = []
+    for name, text in texts.items():
+        whole = F.coalesce(text.cast("string"), F.lit(""))
+        short = F.when(F.length(whole) <= _LONGEST_QUOTE, whole).otherwise(
+            F.concat(F.substring(whole, 1, _LONGEST_QUOTE), F.lit("\u2026"))
+        )
+        parts.append(F.concat(F.lit(f'{name} "'), short, F.lit('"')))
+    return F.concat_ws(", ", *parts)
+
+
+def _defect(rule: Rule, contract: Contract) -> Column:
+    """What is wrong with a line; the columns that hold a control character are named."""
+    text = _DEFECTS[rule.name]
+    if rule.name != "nul_byte":
+        return F.lit(text)
+    held = [F.when(F.col(f"_text_{name}").rlike(r"[\x00\x1f]"), F.lit(name)) for name in contract.names]
+    columns = F.concat_ws(", ", *held)
+    return F.when(columns == "", F.lit(text)).otherwise(F.concat(columns, F.lit(f": {text}")))
 
 
 def flag(rule: Rule) -> Column:

@@ -6,7 +6,7 @@ import re
 
 from pyspark.sql import types as T
 
-from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract
+from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract, stored
 from cartbrook.contracts.tables import FACT_ADDITIONS, FACT_ORIGIN, VALIDITY, attributes, surrogate_key
 
 _SIMPLE: dict[str, T.DataType] = {
@@ -37,8 +37,14 @@ SILVER_LINEAGE = (
 QUARANTINE = (
     "quarantine_id string, batch_seq int, batch_id string, revision int, domain string, source_file string, source_line bigint, "
     "record string, rules array<string>, severity string, reason string, amount decimal(18,2), currency string, status string, "
-    "resolved_by string, copies array<string>, unchecked array<string>"
+    "resolved_by string, copies array<string>, decision string, edited string, decided_by string, unchecked array<string>"
 )
+
+QUARANTINE_EVENTS = (
+    "event_seq bigint, quarantine_id string, batch_id string, domain string, decision string, edited string, note string, "
+    "decided_by string, decided_at timestamp"
+)
+"""What people decided on records; rows are only ever added. `event_seq` is the publication they came with."""
 
 QUALITY_RESULTS = (
     "batch_seq int, batch_id string, revision int, domain string, rule string, severity string, action string, dimension string, "
@@ -62,12 +68,6 @@ def type_of(kind: str) -> T.DataType:
     if match := _DECIMAL.fullmatch(kind):
         return T.DecimalType(int(match[1]), int(match[2]))
     return _SIMPLE[kind]
-
-
-def stored(kind: str) -> str:
-    """The type a contract's type is stored in: decimals get 18 digits at least, so that sums and later contracts fit."""
-    match = _DECIMAL.fullmatch(kind)
-    return f"decimal({max(18, int(match[1]))},{match[2]})" if match else kind
 
 
 def typed_columns(contract: Contract) -> T.StructType:

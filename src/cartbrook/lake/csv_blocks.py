@@ -42,7 +42,7 @@ _NOT_TEXT = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\xd0\xcf\x11\xe0": "an old Excel file",
 }
-_BLANK_RECORD = re.compile(rb'(?:"[ \t\r\n]*+"|[ \t]*+)(?:,(?:"[ \t\r\n]*+"|[ \t]*+))*+')
+_BLANK_RECORD = re.compile(rb'(?:"[ \t\r\n\v\f]*+"|[ \t\v\f]*+)(?:,(?:"[ \t\r\n\v\f]*+"|[ \t\v\f]*+))*+')
 
 
 def _table(members: bytes) -> Bools:
@@ -54,7 +54,7 @@ def _table(members: bytes) -> Bools:
 _BEFORE_FIELD = _table(b",\n")
 _BEFORE_OPENING = _table(b',\n"')
 _AFTER_CLOSING = _table(b',\r\n"')
-_MAY_BE_BLANK = _table(b' \t,"\r\n')
+_MAY_BE_BLANK = _table(b' \t\v\f,"\r\n')
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +328,7 @@ def _blank(data: bytes, flat: npt.NDArray[np.uint8], starts: Ints, ends: Ints, s
             break
     for record in suspects.tolist():
         begin, end = int(starts[record]), int(ends[record])
-        rest = data[begin:end].translate(None, b" \t\r\n,")
+        rest = data[begin:end].translate(None, b" \t\r\n\v\f,")
         blank[record] = not rest or (not rest.strip(b'"') and _BLANK_RECORD.fullmatch(data, begin, end) is not None)
     return blank
 

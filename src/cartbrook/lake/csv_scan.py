@@ -19,10 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from cartbrook.config import Settings
 from cartbrook.errors import FileRefused
 from cartbrook.lake.csv_blocks import BOM, Block, Ints, Limits, delivered
 
-__all__ = ["LINEAGE", "FileScan", "Limits", "read_batches", "scan_file"]
+__all__ = ["LINEAGE", "FileScan", "Limits", "limits_of", "read_batches", "scan_file"]
 
 LINEAGE = ("_source_file", "_source_line", "_rescued", "_raw", "_defect")
 """Columns that every batch has beside those asked for."""
@@ -42,6 +43,7 @@ class FileScan:
         blank_lines: Records without any text, or with empty fields only; those before the header included.
         sha256: Hex digest of the raw bytes.
         bytes: Size of the file.
+        torn: The last record has fewer fields than the header and no line end: most likely the file was cut off there.
     """
 
     header: tuple[str, ...]
@@ -49,6 +51,13 @@ class FileScan:
     blank_lines: int
     sha256: str
     bytes: int
+    torn: bool = False
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What a delivered file may hold, from the settings."""
+    names = ("max_file_bytes", "max_field_bytes", "max_line_breaks", "max_columns")
+    return Limits(**{name: getattr(settings, name) for name in names})
 
 
 def scan_file(path: Path, *, encoding: str = "utf-8", limits: Limits = _DEFAULTS, name: str | None = None) -> FileScan:
@@ -73,11 +82,13 @@ def scan_file(path: Path, *, encoding: str = "utf-8", limits: Limits = _DEFAULTS
         size += len(raw)
 
     header: tuple[str, ...] = ()
+    torn = False
     for known, block in delivered(path, encoding, limits, name or path.name, count):
         header = known
         rows += int(np.count_nonzero(~block.blank[block.skip :]))
         blanks += int(np.count_nonzero(block.blank))
-    return FileScan(header, rows, blanks, digest.hexdigest(), size)
+        torn = _is_torn(block, len(header))
+    return FileScan(header, rows, blanks, digest.hexdigest(), size, torn)
 
 
 def read_batches(
@@ -126,7 +137,7 @@ def _batches(
     parsed[:skip] = False
     if ragged and not (min(ragged) > 0 and max(ragged) <= parsed.size - skip):
         raise _unreadable(name, block)
-    parsed[np.asarray(ragged, dtype=np.int64) + skip - 1] = False
+    parsed[np.asarray(list(ragged), dtype=np.int64) + skip - 1] = False
     if np.count_nonzero(parsed) != table.num_rows:
         raise _unreadable(name, block)
     if block.blank.any():
@@ -141,12 +152,20 @@ def _batches(
         yield _ragged(block, np.flatnonzero(torn), columns, name)
 
 
-def _parse(data: bytes, width: int) -> tuple[pa.Table, list[int]]:
-    """Take records apart: a table of text columns, and the numbers (from 1) of the records of another width."""
-    ragged: list[int] = []
+def _is_torn(block: Block, width: int) -> bool:
+    """True if the last record of a block has no line end and fewer fields than the header."""
+    if block.data.endswith(b"\n") or block.blank[-1] or block.skip >= block.starts.size:
+        return False
+    _, ragged = _parse(block.data[int(block.starts[-1]) :], width)
+    return ragged.get(1, width) < width
+
+
+def _parse(data: bytes, width: int) -> tuple[pa.Table, dict[int, int]]:
+    """Take records apart: a table of text columns, and of the records of another width the number (from 1) and the width."""
+    ragged: dict[int, int] = {}
 
     def aside(row: Any) -> str:
-        ragged.append(row.number)
+        ragged[row.number] = row.actual_columns
         return "skip"
 
     if data.startswith(BOM):

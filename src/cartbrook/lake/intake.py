@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,13 @@ def waiting_triggers(places: Places) -> list[Path]:
     """Triggers that were put into landing/triggers, oldest name first. Hidden and unfinished files are left alone."""
     if not places.triggers.is_dir():
         return []
-    found = (path for path in places.triggers.iterdir() if path.suffix == ".json" and not path.name.startswith("."))
-    return sorted(path for path in found if path.is_file())
+    found = (path for path in places.triggers.iterdir() if path.suffix.lower() == ".json" and not path.name.startswith("."))
+    return sorted(path for path in found if path.is_file() or path.is_symlink())  # a link is refused, wherever it leads
+
+
+def name_of(path: Path) -> str:
+    """A trigger's name without its ending, for messages and folders; ``_`` for what no terminal or table can hold."""
+    return "".join(letter if letter.isprintable() else "_" for letter in path.stem)
 
 
 def read_trigger(path: Path) -> bytes:
@@ -45,7 +50,7 @@ def read_trigger(path: Path) -> bytes:
         TriggerRefused: It is a link.
     """
     if path.is_symlink():
-        raise TriggerRefused("unsafe_file", f"{path.name}: this is a link.", hint="Put the trigger itself there.")
+        raise TriggerRefused("unsafe_file", f"{name_of(path)}: this is a link.", hint="Put the trigger itself there.")
     with path.open("rb") as stream:
         return stream.read(MAX_BYTES + 1)
 
@@ -110,14 +115,17 @@ def give_back(places: Places, trigger: Trigger, folder: Path) -> None:
     _remove_empty(folder, places.work)
 
 
-def submit(places: Places, trigger_path: Path, trigger: Trigger) -> Path:
+def submit(places: Places, trigger_path: Path, trigger: Trigger, *, supersede: bool = False) -> Path:
     """Copy a trigger and the files beside it into the landing folders: files first, each whole, the trigger last.
+
+    Args:
+        supersede: Let the trigger say that it takes the place of the published batch of its id.
 
     Returns:
         The trigger's place in landing/triggers.
 
     Raises:
-        InputError: A file the trigger names is not beside it.
+        InputError: A file the trigger names is not beside it, or the batch's folder is a link.
     """
     missing = [file.name for file in trigger.files if not (trigger_path.parent / file.name).is_file()]
     if missing:
@@ -127,12 +135,19 @@ def submit(places: Places, trigger_path: Path, trigger: Trigger) -> Path:
             hint="Put the files beside the trigger. Nothing was submitted.",
         )
     folder = places.landing / trigger.trigger_id
+    if folder.is_symlink():
+        hint = "Take the link away. Nothing was submitted."
+        raise InputError("unsafe_file", f"{trigger.trigger_id}: its folder in landing is a link.", hint=hint)
     folder.mkdir(parents=True, exist_ok=True)
     places.triggers.mkdir(parents=True, exist_ok=True)
     for file in trigger.files:
         _copy_whole(trigger_path.parent / file.name, folder / file.name)
     target = places.triggers / f"{trigger.trigger_id}.json"
-    _copy_whole(trigger_path, target)
+    if supersede and not trigger.supersede:
+        value = json.loads(trigger_path.read_text(encoding="utf-8-sig"))
+        _write_whole(json.dumps({**value, "supersede": True}, indent=2), target)
+    else:
+        _copy_whole(trigger_path, target)
     return target
 
 
@@ -168,6 +183,38 @@ def archive(places: Places, batch_id: str, revision: int) -> Path:
     return target
 
 
+def kept(places: Places, batch_id: str, revision: int) -> Path | None:
+    """The folder that holds trigger and files of a revision that is done: the archive, or where they were set aside."""
+    for folder in (places.archive_of(batch_id, revision), *_set_aside(places, batch_id, revision)):
+        if (folder / TRIGGER_NAME).is_file() and any(path.suffix.lower() == ".csv" for path in folder.iterdir()):
+            return folder
+    return None
+
+
+def _set_aside(places: Places, batch_id: str, revision: int) -> Iterator[Path]:
+    for path in sorted(places.rejected.glob("*/reason.json")):
+        name = path.parent.name.lower()
+        if name.startswith(batch_id.lower()) and f'"revision": {revision}' in path.read_text("utf-8"):
+            yield path.parent
+
+
+def claim_copies(source: Path, folder: Path) -> None:
+    """Copy trigger and files of a revision into a claim of another, the trigger last and whole: only then is it a claim."""
+    shutil.rmtree(folder, ignore_errors=True)  # of an interrupted call
+    folder.mkdir(parents=True)
+    for path in sorted(source.iterdir(), key=lambda path: path.name == TRIGGER_NAME):
+        if path.name != "reason.json":
+            _copy_whole(path, folder / path.name)
+
+
+def unclaim(places: Places, batch_id: str, revision: int) -> None:
+    """Remove a claim of copies."""
+    folder = places.work_of(batch_id, revision)
+    (folder / TRIGGER_NAME).unlink(missing_ok=True)  # first: without it the rest is no claim
+    shutil.rmtree(folder, ignore_errors=True)
+    _remove_empty(folder.parent, places.work)
+
+
 def claimed_folders(places: Places) -> Sequence[tuple[str, int, Path]]:
     """Batch id, revision and folder of every claim that was begun and is not archived."""
     if not places.work.is_dir():
@@ -185,6 +232,12 @@ def _remove_empty(folder: Path, stop: Path) -> None:
 def _copy_whole(source: Path, target: Path) -> None:
     part = target.with_name(f".{target.name}.part")
     shutil.copyfile(source, part)
+    part.replace(target)
+
+
+def _write_whole(text: str, target: Path) -> None:
+    part = target.with_name(f".{target.name}.part")
+    part.write_text(text, encoding="utf-8")
     part.replace(target)
 
 

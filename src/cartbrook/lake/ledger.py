@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from cartbrook.errors import WorkspaceError
+from cartbrook.errors import PublicationNotFound, WorkspaceError
 from cartbrook.lake.tables import Tables
 from cartbrook.lake.values import fetch
 from cartbrook.types import BatchRow, LiveBatch, Operation, Publication, StepRun
@@ -44,6 +44,8 @@ SCHEMAS: Mapping[str, T.StructType] = {
         score=T.DecimalType(5, 2),
         rows_read=_LONG,
         rows_accepted=_LONG,
+        rows_corrected=_LONG,
+        rows_discarded=_LONG,
         rows_quarantined=_LONG,
         rows_parked=_LONG,
         rows_duplicate=_LONG,
@@ -134,6 +136,18 @@ class Ledger:
         self._known = newest if self._alone else None
         return newest
 
+    def publication(self, publish_seq: int) -> Publication:
+        """An earlier publication.
+
+        Raises:
+            PublicationNotFound: There is none of that number.
+        """
+        rows = fetch(self._tables.read(PUBLICATIONS).where(F.col("publish_seq") == publish_seq).drop("published_at"))
+        if not rows:
+            hint = 'cartbrook query "SELECT publish_seq, cause, batch_id, published_at FROM ops.publications"'
+            raise PublicationNotFound(f"There is no publication {publish_seq}.", hint=hint)
+        return _publication(rows[0])
+
     def publications(self, most: int = 50) -> list[Publication]:
         """The newest publications, newest first."""
         table = self._tables.read(PUBLICATIONS).drop("published_at").orderBy(F.col("publish_seq").desc()).limit(most)
@@ -160,11 +174,11 @@ class Ledger:
 
     # batches
 
-    def batches(self, batch_id: str | None = None) -> list[BatchRow]:
-        """Rows of ops.batches in the order of their first arrival and revision; those of one id if given (case is ignored)."""
+    def batches(self, *batch_ids: str) -> list[BatchRow]:
+        """Rows of ops.batches in the order of their first arrival and revision; those of some ids if given (case is ignored)."""
         table = self._tables.read(BATCHES)
-        if batch_id is not None:
-            table = table.where(F.lower("batch_id") == batch_id.lower())
+        if batch_ids:
+            table = table.where(F.lower("batch_id").isin(*(batch_id.lower() for batch_id in batch_ids)))
         rows = fetch(_timeless(table.orderBy("batch_seq", "revision"), "started_at", "finished_at"))
         return [_batch_row({name: _plain(value) for name, value in row.items()}) for row in rows]
 
@@ -179,7 +193,7 @@ class Ledger:
         if new:
             self._append(BATCHES, values)
             return
-        if published:  # two commits cost less than a MERGE
+        if published and len(rows) <= 2:  # two commits each cost less than a MERGE
             for row in rows:
                 self._tables.delete(BATCHES, {"batch_id": row.batch_id, "revision": row.revision})
             self._append(BATCHES, values)
@@ -199,10 +213,10 @@ class Ledger:
         """Append what steps did and the versions they gave to tables, in one commit."""
         if not runs:
             return
-        batch = operation.batch
+        only = operation.batch if len(operation.batches) == 1 else None
         named = {
-            "batch_id": batch.batch_id if batch else operation.cause,
-            "revision": batch.revision if batch else 0,
+            "batch_id": only.batch_id if only else operation.cause,
+            "revision": only.revision if only else 0,
             "attempt": operation.attempt,
             "token": operation.token,
             "base_seq": operation.base.publish_seq,

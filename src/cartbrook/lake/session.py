@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import shutil
 import socket
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -73,16 +75,22 @@ def _open_sail() -> Engine:
     environment(RUST_LOG="error")
     _name_main_module()
     from pysail.spark import SparkConnectServer  # type: ignore[import-untyped]
+    from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy
 
     # Engine._close holds the server: it stops when it is collected, and the client would then retry for minutes.
     server = SparkConnectServer(port=0)
     server.start(background=True)
     session = SparkSession.builder.remote(f"sc://127.0.0.1:{server.listening_address[1]}").create()
     session.conf.set(_DEBUGGING, "false")
+    # Nothing is lost on the way to a server in our own process. It stops by itself at Ctrl-C, and PySpark would then call a dead
+    # one again and again for minutes, from every thread, before the process can end.
+    session.client.set_retry_policies([DefaultPolicy(max_retries=2, initial_backoff=20, max_backoff=20)])  # milliseconds
 
     def close() -> None:
-        session.stop()  # before the server: PySpark's exit handler hangs on a dead one
+        with contextlib.suppress(PySparkException), warnings.catch_warnings(action="ignore"):
+            session.stop()  # before the server: PySpark's exit handler hangs on a dead one
         server.stop()
 
     return Engine("sail", session, close)

@@ -34,6 +34,9 @@ from cartbrook.lake.values import STAGING, Staged, fetch, frame_of
 INSERT, DELETE = "insert", "delete"
 
 _COMMIT = re.compile(r"[0-9]{20}\.json")
+_HINT = "_last_checkpoint"
+"""Names the newest checkpoint. With it, Sail 0.7.2 cannot read any version older than that checkpoint."""
+_NEVER = "1000000000"
 
 
 Item = TypeVar("Item")
@@ -69,7 +72,7 @@ class Tables:
         self._root = root
         self._schemas = schemas
         self._parallel = parallel
-        self._alike: set[str] = set()  # tables found to be stored as declared
+        self._alike: dict[str, tuple[T.StructField, ...]] = {}  # tables that hold what is declared, and what they hold beside it
         self._lock = threading.Lock()
 
     # reading
@@ -107,13 +110,27 @@ class Tables:
     def create(self, name: str) -> None:
         """Create an empty table at version 0; nothing happens if it is there."""
         if not DeltaTable.is_deltatable(str(self._root / name.replace(".", "/"))):
-            empty = self.session.createDataFrame([], self._schemas[name])
-            empty.write.format("delta").mode("append").save(self._location(name))
+            empty = self.session.createDataFrame([], self._schemas[name]).write.format("delta")
+            empty.options(**{"delta.checkpointInterval": _NEVER}).mode("append").save(self._location(name))
 
-    def difference(self, name: str) -> Difference:
-        """What is stored, compared with what is declared."""
+    def checkpoint(self, name: str, every: int = 50) -> None:
+        """Write a checkpoint where the log has grown by `every` commits since the last: opening a table reads all of these.
+
+        To be called while the head is what readers trust. Engines make none by themselves (docs/decisions/0010).
+        """
+        log = self._root / name.replace(".", "/") / "_delta_log"
+        names = [entry.name for entry in os.scandir(log)]
+        head = max(int(entry[:20]) for entry in names if _COMMIT.fullmatch(entry))
+        last = max((int(entry[:20]) for entry in names if ".checkpoint" in entry), default=0)
+        if head - last >= every:
+            self._delta(name).create_checkpoint()
+        if head - last >= every or _HINT in names:
+            (log / _HINT).unlink(missing_ok=True)
+
+    def difference(self, name: str, version: int | None = None) -> Difference:
+        """What is stored, at the head or a version, compared with what is declared."""
         # Through Spark's types, since only these are written alike everywhere; the order of columns does not matter.
-        stored = _kinds(T.StructType.fromJson(json.loads(self._delta(name).schema().to_json())))
+        stored = _kinds(self._stored(name, version))
         declared = _kinds(self._schemas[name])
         both = [column for column in declared if column in stored]
         changed = {column: (stored[column], declared[column]) for column in both if stored[column] != declared[column]}
@@ -189,8 +206,8 @@ class Tables:
         if possible == {INSERT}:  # a MERGE takes many times longer
             self.append(name, once.frame.drop("_change"))
             return
-        columns = self._schemas[name].names
         source = self._conform(name, once.frame, ("_change",))
+        columns = [column for column in source.columns if column != "_change"]
         matched = " AND ".join(f"t.{quoted(column)} = s.{quoted(column)}" for column in key)
         updates = ", ".join(f"{quoted(column)} = s.{quoted(column)}" for column in columns if column not in key)
         names = ", ".join(quoted(column) for column in columns)
@@ -209,6 +226,11 @@ class Tables:
         finally:
             self.session.catalog.dropTempView(view)
         self._note(name)
+
+    def filled(self, name: str, columns: Sequence[str], version: int | None = None) -> tuple[str, ...]:
+        """The columns among some stored ones in which a record has a value."""
+        frame = self.read(name, version)
+        return tuple(column for column in columns if not self.is_empty(frame.where(F.col(column).isNotNull())))
 
     # staging
 
@@ -236,7 +258,7 @@ class Tables:
         table = DeltaTable(str(self._root / name.replace(".", "/")), without_files=False)
         if table.version() != version:
             table.restore(version)
-            self._alike.discard(name)  # a version may be older than a column
+            self._alike.pop(name, None)  # a version may be older than a column
             self._note(name)
         return self.version(name)
 
@@ -268,21 +290,28 @@ class Tables:
     def _location(self, name: str) -> str:
         return f"file://{self._root}/{name.replace('.', '/')}"
 
-    def _delta(self, name: str) -> DeltaTable:
-        return DeltaTable(str(self._root / name.replace(".", "/")))
+    def _delta(self, name: str, version: int | None = None) -> DeltaTable:
+        return DeltaTable(str(self._root / name.replace(".", "/")), version=version)
 
-    def _require_alike(self, name: str) -> None:
-        """Raise SchemaMismatch unless the table is stored as it is declared; looked at once."""
-        if name in self._alike:
-            return
-        found = self.difference(name)
-        columns = [*found.missing, *found.surplus, *found.changed]
-        if columns:
-            raise SchemaMismatch(
-                f"{name} is stored with other columns than the contracts say: {', '.join(columns[:5])}.",
-                hint="Nothing was written. Run `cartbrook rebuild` once; it adds new columns.",
-            )
-        self._alike.add(name)
+    def _stored(self, name: str, version: int | None = None) -> T.StructType:
+        return T.StructType.fromJson(json.loads(self._delta(name, version).schema().to_json()))
+
+    def _require_alike(self, name: str) -> tuple[T.StructField, ...]:
+        """Raise SchemaMismatch unless the table holds what is declared; looked at once.
+
+        Returns:
+            The columns it holds beside that: contracts have lost them, and they are NULL from then on (`Lake.evolve`).
+        """
+        if name not in self._alike:
+            found = self.difference(name)
+            columns = [*found.missing, *found.changed]
+            if columns:
+                raise SchemaMismatch(
+                    f"{name} is stored with other columns than the contracts say: {', '.join(columns[:5])}.",
+                    hint="Nothing was written. Run `cartbrook rebuild` once; it adds new columns.",
+                )
+            self._alike[name] = tuple(field for field in self._stored(name).fields if field.name in found.surplus)
+        return self._alike[name]
 
     def _rows_added(self, name: str) -> int:
         """Rows that the newest commit of a table added, from its log."""
@@ -296,12 +325,13 @@ class Tables:
             self.written[name] = version
 
     def _conform(self, name: str, rows: DataFrame, extra: Sequence[str] = ()) -> DataFrame:
-        """The rows in the table's column order, if they have exactly its columns and types."""
-        self._require_alike(name)
+        """The rows in the table's column order, if they have exactly the declared columns and types."""
+        lost = {field.name: field.dataType for field in self._require_alike(name)}
         expected = {field.name: field.dataType for field in self._schemas[name].fields}
         given = {field.name: field.dataType for field in rows.schema.fields}
         wrong = [f"{column} is missing" for column in expected if column not in given]
-        wrong += [f"{column} is not a column of it" for column in given if column not in expected and column not in extra]
+        known = {*expected, *lost, *extra}
+        wrong += [f"{column} is not a column of it" for column in given if column not in known]
         wrong += [
             f"{column} is {given[column].simpleString()} and not {kind.simpleString()}"
             for column, kind in expected.items()
@@ -309,7 +339,8 @@ class Tables:
         ]
         if wrong:
             raise SchemaMismatch(f"Rows for {name} do not fit: {'; '.join(wrong[:5])}.", hint="Nothing was written.")
-        return rows.select(*expected, *extra)
+        kept = (F.col(column) if column in given else F.lit(None).cast(kind).alias(column) for column, kind in lost.items())
+        return rows.select(*expected, *kept, *extra)
 
 
 def _kinds(schema: T.StructType) -> dict[str, str]:

@@ -50,6 +50,11 @@ class Staged:
         """The distinct values of a column that has few of them."""
         return {value for file in self.files for value in parquet.read_table(file, columns=[column])[column].unique().to_pylist()}
 
+    def count(self, column: str, value: str) -> int:
+        """How many rows have a text in a column."""
+        columns = (parquet.read_table(file, columns=[column])[column] for file in self.files)
+        return sum(compute.sum(compute.equal(texts, value)).as_py() or 0 for texts in columns)
+
     def any_in(self, column: str) -> bool:
         """True if an array column holds anything."""
         arrays = (parquet.read_table(file, columns=[column])[column] for file in self.files)

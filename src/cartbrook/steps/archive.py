@@ -9,6 +9,5 @@ from cartbrook.types import Operation, StepResult
 
 def run(lake: Lake, operation: Operation) -> StepResult:
     """Move files and trigger to archive/<batch_id>/<revision>/."""
-    assert operation.batch is not None
     intake.archive(lake.places, operation.batch.batch_id, operation.batch.revision)
     return StepResult(rows_out=operation.batch.rows)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -33,16 +35,24 @@ class Finding:
     proved: str = ""
 
 
-def audit(lake: Lake, publication: Publication) -> list[Finding]:
-    """Run every proof over the tables of a publication."""
-    proofs: list[Callable[[], Finding]] = [partial(_live, lake, publication)]
+def audit(lake: Lake, publication: Publication, batch_id: str | None = None) -> list[Finding]:
+    """Run every proof over the tables of a publication.
+
+    Args:
+        batch_id: Only the books of this live batch, file by file.
+    """
+    if batch_id is not None:
+        only = dataclasses.replace(publication, live=tuple(e for e in publication.live if e.batch_id == batch_id))
+        parts = lake.tables.each(lambda domain: _file_books(lake, only, domain), lake.contracts)
+        return [finding for part in parts for finding in part]
+    proofs: list[Callable[[], Finding]] = [partial(live_batches, lake, publication)]
     proofs += [partial(_books, lake, publication, domain) for domain in lake.contracts]
     proofs += [partial(_history, lake, publication, domain) for domain in DIMENSIONS]
     proofs += [partial(_binding, lake, publication, domain) for domain in FACTS]
     return lake.tables.each(lambda proof: proof(), proofs)
 
 
-def _live(lake: Lake, publication: Publication) -> Finding:
+def live_batches(lake: Lake, publication: Publication) -> Finding:
     """Silver holds the live pairs and no other."""
     live = {(entry.batch_id, entry.revision) for entry in publication.live}
     held = reduce(
@@ -59,19 +69,50 @@ def _live(lake: Lake, publication: Publication) -> Finding:
 
 
 def _books(lake: Lake, publication: Publication, domain: str) -> Finding:
-    bronze = lake.tables.read(f"bronze.{domain}").where(_is_live(publication))
-    aside = lake.published("ops.quarantine", publication).where(F.col("domain") == domain)
-    entries = books.entries(bronze, lake.published(f"silver.{domain}", publication), aside, lake.contracts[domain])
     rows: Counter[str] = Counter()
     problems: list[str] = []
-    for entry in fetch(entries):
+    for entry in _entries(lake, publication, domain):
         rows[entry["state"]] += entry["rows"]
-        if entry["source_file"] is None or entry["state"] in (books.LOST, books.DOUBLE):
-            problems.append(f"{entry['rows']} records of {entry['source_file'] or 'no file'} {entry['state']}")
-        elif entry["delivered"] != entry["booked"]:
-            problems.append(f"{entry['source_file']}: {entry['state']} money is not what was delivered")
+        problems += [f"{entry['source_file'] or 'no file'}: {problem}" for problem in _wrong(entry)]
     states = ", ".join(f"{count} {state}" for state, count in sorted(rows.items()))
     return Finding(f"books of {domain}", "; ".join(problems[:5]) or None, f"{rows.total()} records: {states or 'none'}")
+
+
+def _file_books(lake: Lake, publication: Publication, domain: str) -> list[Finding]:
+    """The books of each file of a domain: rows and, by currency, money in each state."""
+    by_file: dict[str, list[dict[str, Any]]] = {}
+    for entry in sorted(_entries(lake, publication, domain), key=lambda entry: (entry["state"], entry["currency"] or "")):
+        by_file.setdefault(entry["source_file"] or f"{domain}, no file", []).append(entry)
+    findings: list[Finding] = []
+    for file, entries in sorted(by_file.items()):
+        problems = [problem for entry in entries for problem in _wrong(entry)]
+        told: list[str] = []
+        for state in sorted({entry["state"] for entry in entries}):
+            of_state = [entry for entry in entries if entry["state"] == state]
+            priced = [e for e in of_state if e["unpriced"] < e["rows"] and lake.contracts[domain].amount]
+            money = " + ".join(f"{e['booked']} {e['currency'] or 'without currency'}" for e in priced)
+            told.append(f"{sum(e['rows'] for e in of_state)} {state}{f' ({money})' if money else ''}")
+        total = sum(entry["rows"] for entry in entries)
+        findings.append(Finding(f"books of {file}", "; ".join(problems[:5]) or None, f"{total} records: {', '.join(told)}"))
+    return findings
+
+
+def _entries(lake: Lake, publication: Publication, domain: str) -> list[dict[str, Any]]:
+    """The books of the live batches of a publication."""
+    live = _is_live(publication)
+    bronze = lake.tables.read(f"bronze.{domain}").where(live)
+    silver = lake.published(f"silver.{domain}", publication).where(live)
+    pair = F.struct(F.col("batch_seq").alias("_batch_seq"), F.col("revision").alias("_revision"))
+    aside = lake.published("ops.quarantine", publication).where(F.col("domain") == domain)
+    aside = aside.withColumn("_pair", pair).where(_is_live(publication, "_pair.")).drop("_pair")
+    return fetch(books.entries(bronze, silver, aside, lake.contracts[domain]))
+
+
+def _wrong(entry: dict[str, Any]) -> list[str]:
+    """What is wrong with an entry of the books."""
+    if entry["source_file"] is None or entry["state"] in (books.LOST, books.DOUBLE):
+        return [f"{entry['rows']} records {entry['state']}"]
+    return [f"{entry['state']} money is not what was delivered"] if entry["delivered"] != entry["booked"] else []
 
 
 def _history(lake: Lake, publication: Publication, domain: str) -> Finding:
@@ -99,10 +140,10 @@ def _binding(lake: Lake, publication: Publication, domain: str) -> Finding:
     return Finding(f"binding of {FACTS[domain]}", "; ".join(problems) or None, f"{fact.count()} facts")
 
 
-def _is_live(publication: Publication) -> Column:
+def _is_live(publication: Publication, prefix: str = "") -> Column:
     """True for records of the live pairs."""
     if not publication.live:
         return F.lit(False)
     # One flat list: engines refuse deeply nested expressions.
-    pair = F.concat_ws("/", F.col("_batch_seq").cast("string"), F.col("_revision").cast("string"))
+    pair = F.concat_ws("/", F.col(f"{prefix}_batch_seq").cast("string"), F.col(f"{prefix}_revision").cast("string"))
     return pair.isin(*(f"{entry.batch_seq}/{entry.revision}" for entry in publication.live))

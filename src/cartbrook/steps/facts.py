@@ -19,6 +19,7 @@ from cartbrook.frames.parking import movements, parked, raw_texts
 from cartbrook.frames.schema import fact_key
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.values import fetch
+from cartbrook.touched import dimension_keys, published_slices, slices
 from cartbrook.types import Operation, StepResult
 
 QUARANTINE = "ops.quarantine"
@@ -50,10 +51,9 @@ def run(lake: Lake, operation: Operation) -> StepResult:
         resolved.update({part.contract.domain: part for part in parts if part is not None})
     if resolved:
         _park(lake, operation, list(resolved.values()))
-    if operation.cause == "batch":
-        assert operation.batch is not None
-        results = scorecard.results(lake, operation.batch, operation.live)
-        scorecard.save(lake, operation.batch, [dataclasses.asdict(result) for result in results])
+    for batch in operation.batches if operation.validates else ():
+        results = scorecard.results(lake, batch, operation.live)
+        scorecard.save(lake, batch, [dataclasses.asdict(result) for result in results])
     return StepResult()
 
 
@@ -84,7 +84,7 @@ def _resolve(lake: Lake, operation: Operation, domain: str, before: Mapping[str,
     resolved = staged.frame
     if touched is not None:
         # What is cheap to read again: keys with records, and those whose last record went.
-        gone = [_dated(slice_, contract) for slice_ in _published_slices(lake, operation, contract.domain)]
+        gone = [_dated(slice_, contract) for slice_ in published_slices(lake, operation, contract.domain)]
         touched = keys_of(resolved, *gone, key=key)
     return _Resolved(contract, resolved, touched, staged.any_in("_missing"))
 
@@ -96,7 +96,7 @@ def _touched(
     key = fact_key(contract)
     parts: list[DataFrame] = []
     if contract.domain in operation.domains:
-        parts += [_dated(slice_, contract) for slice_ in _slices(lake, operation, f"silver.{contract.domain}")]
+        parts += [_dated(slice_, contract) for slice_ in slices(lake, operation, contract.domain)]
     for reference in contract.references:
         moved = _moved_parents(lake, operation, reference.parent, before)
         if moved is not None:
@@ -113,29 +113,10 @@ def _moved_parents(lake: Lake, operation: Operation, parent: str, before: Mappin
     if lake.tables.version(gold) == base:
         return None
     # Only touched keys can have moved.
-    if parent in before:
-        touched = before[parent].touched
-    else:
-        touched = keys_of(*_slices(lake, operation, f"silver.{parent}"), key=contract.key)
+    touched = before[parent].touched if parent in before else dimension_keys(lake, operation, contract)
     old = within(lake.tables.read(gold, base), touched, contract.key)
     new = within(lake.tables.read(gold), touched, contract.key)
     return moved_keys(old, new, contract) if parent in DIMENSIONS else come_or_gone(old, new, contract.key)
-
-
-def _slices(lake: Lake, operation: Operation, silver: str) -> list[DataFrame]:
-    """The operation's slice of a silver table, as it is and as it was published."""
-    assert operation.batch is not None
-    where = {"_batch_seq": operation.batch.batch_seq}
-    return [lake.tables.read(silver, where=where), *_published_slices(lake, operation, silver.removeprefix("silver."))]
-
-
-def _published_slices(lake: Lake, operation: Operation, domain: str) -> list[DataFrame]:
-    """The operation's slice of a domain as it was published; none where it was not live or does not concern the domain."""
-    if operation.batch is None or not operation.was_live or domain not in operation.domains:
-        return []
-    silver = f"silver.{domain}"
-    where = {"_batch_seq": operation.batch.batch_seq}
-    return [lake.tables.read(silver, operation.base.table_versions[silver], where)]
 
 
 def _dated(records: DataFrame, contract: Contract) -> DataFrame:
@@ -161,9 +142,9 @@ def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:
     table = lake.tables.read(QUARANTINE)
     if not any(part.waits for part in resolved) and lake.tables.is_empty(table.where("status = 'parked'")):
         return
-    known = table.where("status in ('parked', 'released')")
-    by = operation.batch.batch_id if operation.batch else operation.cause
-    staged = lake.tables.stage(movements(waiting, touched, known, by))
+    known = table.where("status in ('parked', 'released', 'corrected')")
+    by = operation.batch.batch_id if len(operation.batches) == 1 else operation.cause
+    staged = lake.tables.stage(movements(waiting, touched, known, lake.contracts, by))
     if staged.rows == 0:
         return
     moved = staged.frame

@@ -3,39 +3,70 @@
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from cartbrook.contracts.model import DIMENSIONS
+from cartbrook.contracts.model import DIMENSIONS, Contract
 from cartbrook.contracts.tables import surrogate_key
-from cartbrook.frames.changes import changes, keys_of, within
+from cartbrook.errors import SnapshotShrinks
+from cartbrook.frames.changes import changes, within
 from cartbrook.frames.history import history
+from cartbrook.frames.snapshots import INCOMPLETE, MARKER
 from cartbrook.lake.lake import Lake
-from cartbrook.types import Operation, StepResult
+from cartbrook.touched import dimension_keys, midnight
+from cartbrook.types import Batch, Operation, StepResult
+
+_FEW = 10
+"""So many keys may be gone from a snapshot however small the shop is."""
 
 
 def run(lake: Lake, operation: Operation) -> StepResult:
-    """Recompute the versions of the touched keys from all their live records, and merge what differs."""
+    """Recompute the versions of the touched keys from all their live records, and merge what differs.
+
+    Raises:
+        SnapshotShrinks: A snapshot lacks more of the open keys than the setting allows, and nobody has confirmed it.
+    """
     domains = [domain for domain in DIMENSIONS if operation.everything or domain in operation.domains]
-    lake.tables.each(lambda domain: _merge(lake, operation, domain), domains)
+    for domain in domains:
+        if lake.contracts[domain].snapshot_full and not operation.everything:
+            _guard(lake, operation, lake.contracts[domain])
+    lake.tables.each(lambda domain: _merge(lake, operation, lake.contracts[domain]), domains)
     return StepResult()
 
 
-def _merge(lake: Lake, operation: Operation, domain: str) -> None:
-    contract = lake.contracts[domain]
-    silver, dimension = f"silver.{domain}", f"gold.{DIMENSIONS[domain]}"
-    touched = _touched(lake, operation, domain)
-    computed = history(within(lake.tables.read(silver), touched, contract.key), contract)
+def _merge(lake: Lake, operation: Operation, contract: Contract) -> None:
+    silver, dimension = f"silver.{contract.domain}", f"gold.{DIMENSIONS[contract.domain]}"
+    touched = None if operation.everything else lake.tables.stage(dimension_keys(lake, operation, contract)).frame
+    records = within(lake.tables.read(silver), touched, contract.key)
+    if contract.snapshot_full and touched is not None:  # markers have no key
+        records = records.unionByName(lake.tables.read(silver).where(F.col("_kind") == MARKER))
+    computed = history(records, contract)
     current = within(lake.tables.read(dimension), touched, contract.key)
-    key = [surrogate_key(domain)]
+    key = [surrogate_key(contract.domain)]
     lake.tables.merge(dimension, changes(current, computed, key, lake.tables.schema(dimension).names), key)
 
 
-def _touched(lake: Lake, operation: Operation, domain: str) -> DataFrame | None:
-    """Keys of the operation's slices, as they are and as they were published; None for all."""
-    if operation.everything or operation.batch is None:
-        return None
-    where = {"_batch_seq": operation.batch.batch_seq}
-    silver = f"silver.{domain}"
-    slices = [lake.tables.read(silver, where=where)]
-    if operation.was_live:
-        slices.append(lake.tables.read(silver, operation.base.table_versions[silver], where))
-    return lake.tables.stage(keys_of(*slices, key=lake.contracts[domain].key)).frame
+def _guard(lake: Lake, operation: Operation, contract: Contract) -> None:
+    for batch in operation.batches if operation.validates else ():
+        if contract.domain in batch.domains and not batch.confirmed:
+            open_, gone, delivered = _shrinkage(lake, operation, batch, contract)
+            likely = gone <= _FEW or gone <= lake.settings.max_snapshot_shrink * open_
+            if not likely or (gone and not delivered):
+                raise SnapshotShrinks(
+                    f"{batch.batch_id}: the full snapshot of {contract.domain} lacks {gone} of {open_} that are there.",
+                    hint=f"If they are gone indeed, confirm it: --confirm {batch.batch_id}",
+                )
+
+
+def _shrinkage(lake: Lake, operation: Operation, batch: Batch, contract: Contract) -> tuple[int, int, int]:
+    """How many keys were open just before a snapshot, how many of them it ends, and how many it names."""
+    slice_ = lake.tables.read(f"silver.{contract.domain}", where={"_batch_seq": batch.batch_seq})
+    is_marker = F.col("_kind") == MARKER
+    delivered = slice_.where(~is_marker).select(*contract.key).distinct()
+    torn = not lake.tables.is_empty(slice_.where(is_marker & F.array_contains("_flags", INCOMPLETE)))
+    dimension = f"gold.{DIMENSIONS[contract.domain]}"
+    versions = lake.tables.read(dimension, operation.base.table_versions[dimension])
+    moment = midnight(batch.batch_date)
+    before = (F.col("effective_date") < moment) & (F.col("expiry_date").isNull() | (F.col("expiry_date") >= moment))
+    open_ = versions.where(before).select(*contract.key).distinct()
+    gone: DataFrame = open_.join(delivered, list(contract.key), "left_anti")
+    return open_.count(), 0 if torn else gone.count(), delivered.count()

@@ -5,28 +5,39 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook.config import Settings
+from cartbrook.contracts.model import Contract
 from cartbrook.frames.casting import fingerprint
-from cartbrook.lake.csv_scan import Limits
+from cartbrook.lake.csv_scan import limits_of
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.landing import read_files
+from cartbrook.lake.session import Session
 from cartbrook.types import Batch, Operation, SourceFile, StepResult
 
 
 def run(lake: Lake, operation: Operation) -> StepResult:
     """Write the bronze slice of every delivered domain."""
     batch = operation.batch
-    assert batch is not None
     lake.tables.each(lambda domain: _ingest(lake, operation, batch, domain), batch.domains)
     return StepResult(rows_in=batch.rows, rows_out=batch.rows)
 
 
 def _ingest(lake: Lake, operation: Operation, batch: Batch, domain: str) -> None:
-    files = [file for file in batch.files if file.domain == domain]
-    limits = Limits(max_file_bytes=lake.settings.max_file_bytes, max_field_bytes=lake.settings.max_field_bytes)
-    delivered = read_files(lake.tables.session, files, lake.contracts[domain].names, limits)
-    rows = _identified(delivered, batch, files).withColumn("_batch_id", F.lit(batch.batch_id))
     where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
-    lake.tables.replace(f"bronze.{domain}", rows, where, held=operation.attempt > 1 or operation.stepwise)
+    held = operation.attempt > 1 or operation.stepwise
+    if batch.taken_from is not None:
+        raw = lake.tables.read(f"bronze.{domain}", where={**where, "_revision": batch.taken_from})
+        lake.tables.replace(f"bronze.{domain}", raw, where, held=held)
+        return
+    rows = delivered(lake.tables.session, batch, lake.contracts[domain], lake.settings)
+    lake.tables.replace(f"bronze.{domain}", rows, where, held=held)
+
+
+def delivered(session: Session, batch: Batch, contract: Contract, settings: Settings) -> DataFrame:
+    """The records of a domain as their files hold them, all text; the columns of bronze but those of the slice."""
+    files = [file for file in batch.files if file.domain == contract.domain]
+    rows = read_files(session, files, contract.names, limits_of(settings))
+    return _identified(rows, batch, files).withColumn("_batch_id", F.lit(batch.batch_id))
 
 
 def _identified(delivered: DataFrame, batch: Batch, files: list[SourceFile]) -> DataFrame:

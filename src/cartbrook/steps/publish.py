@@ -17,6 +17,9 @@ from cartbrook.errors import BooksDoNotBalance, DeclaredDiffers
 from cartbrook.frames import books
 from cartbrook.frames.changes import keys_of, within
 from cartbrook.frames.invariants import broken_versions
+from cartbrook.frames.likeness import near_duplicates
+from cartbrook.frames.quarantine import CORRECTED, DISCARDED, PARKED
+from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
 from cartbrook.types import Batch, BatchRow, Operation, Publication, StepResult
@@ -32,17 +35,14 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     """
     trusted = lake.trusted(operation)
     lake.require_heads(trusted)
-    rows: tuple[BatchRow, ...] = ()
-    if operation.batch is not None:
-        before = lake.ledger.batches(operation.batch.batch_id)
-        settle = {"batch": _published, "undo": _undone, "rejection": _rejected}[operation.cause]
-        rows = tuple(settle(lake, operation, operation.batch, before))
+    rows = tuple(row for batch in operation.batches for row in _settled(lake, operation, batch))
     lake.require_heads(trusted)
+    only = operation.batch if len(operation.batches) == 1 else None
     publication = Publication(
         publish_seq=operation.base.publish_seq + 1,
         cause=operation.cause,
-        batch_id=operation.batch.batch_id if operation.batch else None,
-        revision=operation.batch.revision if operation.batch else None,
+        batch_id=only.batch_id if only else None,
+        revision=only.revision if only else None,
         as_of=operation.as_of,
         live=operation.live,
         table_versions=trusted,
@@ -56,14 +56,15 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     return StepResult(rows_out=sum(row.rows_accepted or 0 for row in rows if row.status == "published"))
 
 
-def _published(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
-    domains = [domain for domain in DIMENSIONS if _written(lake, operation, f"gold.{DIMENSIONS[domain]}")]
-    checks = [partial(_balanced, lake, batch), *(partial(_require_history, lake, batch, domain) for domain in domains)]
-    counts, *_ = lake.tables.each(lambda check: check(), checks)
-    results = scorecard.saved(lake, batch)
-    now = utc_now()
-    started = next((row.started_at for row in before if row.revision == batch.revision), None)
-    content = next((row.content_hash for row in before if row.revision == batch.revision), None)
+def _settled(lake: Lake, operation: Operation, batch: Batch) -> list[BatchRow]:
+    """The rows of ops.batches that become true with the publication."""
+    before = lake.ledger.batches(batch.batch_id)
+    settle = {"batch": _delivered, "undo": _undone, "rejection": _rejected}.get(operation.cause, _validated_again)
+    return settle(lake, operation, batch, before)
+
+
+def _delivered(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
+    own = next((row for row in before if row.revision == batch.revision), None)
     row = BatchRow(
         batch.batch_id,
         batch.revision,
@@ -71,26 +72,51 @@ def _published(lake: Lake, operation: Operation, batch: Batch, before: list[Batc
         batch.batch_date.isoformat(),
         "published",
         attempt=operation.attempt,
-        score=scorecard.score(lake, results),
-        rows_read=batch.rows,
-        rows_accepted=counts[books.ACCEPTED],
-        rows_quarantined=counts[books.QUARANTINED],
-        rows_parked=counts["parked"],
-        rows_duplicate=counts[books.DUPLICATE],
-        rows_rejected=0,
-        started_at=started,
-        finished_at=now,
-        content_hash=content,
-        rules_hash=batch.rules_hash,
-        manifest=batch.to_json(),
-        warnings=(*(remark for file in batch.files for remark in file.remarks), *scorecard.warnings(lake, results)),
+        started_at=own.started_at if own else None,
+        content_hash=own.content_hash if own else None,
     )
     replaced = [
-        dataclasses.replace(old, status="superseded", finished_at=now)
+        dataclasses.replace(old, status="superseded", finished_at=utc_now())
         for old in before
         if old.status == "published" and old.revision != batch.revision
     ]
-    return [*replaced, row]
+    return [*replaced, _counted(lake, operation, batch, row)]
+
+
+def _validated_again(lake: Lake, operation: Operation, batch: Batch, before: list[BatchRow]) -> list[BatchRow]:
+    """After a decision or a rebuild from bronze the batch is the same, and its counts are others."""
+    return [_counted(lake, operation, batch, row) for row in before if row.revision == batch.revision]
+
+
+def _counted(lake: Lake, operation: Operation, batch: Batch, row: BatchRow) -> BatchRow:
+    """A row of ops.batches with counts and score, once books and histories have been found to be in order."""
+    domains = [domain for domain in DIMENSIONS if _written(lake, operation, f"gold.{DIMENSIONS[domain]}")]
+    histories = [partial(_require_history, lake, batch, domain) for domain in domains]
+    checks = [partial(_balanced, lake, batch), partial(_near_duplicates, lake, batch), *histories]
+    counts, alike, *_ = lake.tables.each(lambda check: check(), checks)
+    results = scorecard.saved(lake, batch)
+    warnings = [warning for file in batch.files for warning in file.warnings]
+    warnings += [
+        f"{alike[domain]} keys of {domain} differ from each other only in case or blanks"
+        for domain in batch.domains
+        if alike[domain]
+    ]
+    return dataclasses.replace(
+        row,
+        warnings=(*warnings, *scorecard.warnings(lake, results)),
+        score=scorecard.score(lake, results),
+        rows_read=batch.rows,
+        rows_accepted=counts[books.ACCEPTED],
+        rows_corrected=counts[CORRECTED],
+        rows_discarded=counts[DISCARDED],
+        rows_quarantined=counts[books.QUARANTINED],
+        rows_parked=counts[PARKED],
+        rows_duplicate=counts[books.DUPLICATE],
+        rows_rejected=0,
+        finished_at=utc_now(),
+        rules_hash=batch.rules_hash,
+        manifest=batch.to_json(),
+    )
 
 
 def _written(lake: Lake, operation: Operation, table: str) -> bool:
@@ -152,6 +178,16 @@ def _entries(lake: Lake, batch: Batch, domain: str) -> DataFrame:
     return books.entries(bronze, lake.tables.read(f"silver.{domain}", where=where), aside, lake.contracts[domain])
 
 
+def _near_duplicates(lake: Lake, batch: Batch) -> Counter[str]:
+    """For each domain, how many of the batch's keys look like another one of it."""
+    where = {"_batch_seq": batch.batch_seq}
+    parts = [
+        near_duplicates(lake.tables.read(f"silver.{domain}", where=where).where(is_record()), lake.contracts[domain])
+        for domain in batch.domains
+    ]
+    return Counter({row["domain"]: row["keys"] for row in lake.tables.stage(reduce(DataFrame.unionByName, parts)).fetch()})
+
+
 def _problem(entry: dict[str, Any]) -> str | None:
     file = entry["source_file"] or f"{entry['domain']} (no file)"
     if entry["state"] in (books.LOST, books.DOUBLE) or entry["source_file"] is None:
@@ -171,7 +207,8 @@ def _require(batch: Batch, problems: list[str | None]) -> None:
 
 def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:
     contract = lake.contracts[domain]
-    touched = keys_of(lake.tables.read(f"silver.{domain}", where={"_batch_seq": batch.batch_seq}), key=contract.key)
+    delivered = lake.tables.read(f"silver.{domain}", where={"_batch_seq": batch.batch_seq}).where(is_record())
+    touched = keys_of(delivered, key=contract.key)
     dimension = within(lake.tables.read(f"gold.{DIMENSIONS[domain]}"), touched, contract.key)
     broken = lake.tables.stage(broken_versions(dimension, contract)).fetch()
     _require(batch, [f"{DIMENSIONS[domain]}: {row['rows']} versions {row['problem']}" for row in broken])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Collection
 from pathlib import Path
 
+from cartbrook.contracts.model import Contract
 from cartbrook.contracts.trigger import ExpectedFile, Trigger, parse_trigger
-from cartbrook.errors import DeclaredDiffers, FileRefused, TriggerRefused
+from cartbrook.errors import BatchNotFound, DeclaredDiffers, FileRefused, Held, TriggerRefused
 from cartbrook.lake import intake
 from cartbrook.lake.csv_scan import Limits, scan_file
 from cartbrook.lake.lake import Lake
@@ -29,15 +31,21 @@ def receive(lake: Lake, path: Path, base: Publication, confirmed: Collection[str
     Returns:
         The claimed batch, recorded as running; or what became of the trigger (unchanged, held, waiting, refused, rejected).
     """
+    name = intake.name_of(path)
     try:
-        trigger = parse_trigger(intake.read_trigger(path), path.name)
+        trigger = parse_trigger(intake.read_trigger(path), f"{name}{path.suffix}")
     except TriggerRefused as error:
-        intake.refuse(lake.places, path.stem, [path], error)
-        return Outcome(path.stem, "refused", error.message)
+        intake.refuse(lake.places, name, [path], error)
+        return Outcome(name, "refused", error.message)
     rows = lake.ledger.batches(trigger.trigger_id)
     try:
         return _take(lake, path, trigger, rows, base, confirmed)
     except TriggerRefused as error:
+        waited = [row for row in rows if row.status in WAITING]
+        if waited:
+            lake.ledger.save(
+                [dataclasses.replace(row, status="failed", finished_at=utc_now(), error=error.message) for row in waited]
+            )
         found = _present(lake, trigger)
         intake.refuse(lake.places, trigger.trigger_id, [path, *found], error)
         return Outcome(trigger.trigger_id, "refused", error.message)
@@ -56,18 +64,49 @@ def resume(lake: Lake, batch_id: str, revision: int, folder: Path) -> Batch | Ou
     return _examine(lake, trigger, revision, folder, rows, attempt=2)  # what it wrote to bronze is not known
 
 
-def hold(lake: Lake, row: BatchRow, error: DeclaredDiffers) -> Outcome:
-    """Give a batch's files back to landing until they are as declared; the same revision goes on with them."""
+def again(lake: Lake, batch_id: str, base: Publication, *, from_bronze: bool = False, confirmed: bool = False) -> Batch | Outcome:
+    """A batch that was taken in before, as its next revision under the contracts in force.
+
+    Args:
+        from_bronze: Take its raw records from bronze although its files are there.
+        confirmed: What is unlikely about it is meant; carried over from the live revision in any case.
+
+    Returns:
+        The batch with a claim of its own: copies of its files from the archive, or from where they were set aside, else none, and
+        its raw records come from bronze. Or what became of it, as from `receive`.
+
+    Raises:
+        BatchNotFound: There is no such batch, or it is not in a state to be taken in again.
+    """
+    rows = lake.ledger.batches(batch_id)
+    row = _reprocessable(batch_id, rows, base)
+    revision, live = _next_revision(rows), base.live_of(row.batch_id)
+    old = Batch.from_json(row.manifest, lake.places.root) if row.manifest else None
+    confirmed = confirmed or (old is not None and live is not None and old.confirmed)
+    folder = lake.places.work_of(row.batch_id, revision)
+    source = intake.kept(lake.places, row.batch_id, row.revision)
+    if source is not None and not from_bronze:
+        intake.claim_copies(source, folder)
+        trigger = parse_trigger((folder / intake.TRIGGER_NAME).read_bytes(), intake.TRIGGER_NAME)
+        return _examine(lake, trigger, revision, folder, rows, confirmed=confirmed)
+    if old is None:
+        raise BatchNotFound(f"{row.batch_id}: its files are gone and bronze has none of it.", hint="Deliver it again.")
+    batch = dataclasses.replace(
+        old, revision=revision, rules_hash=lake.rules_hash, confirmed=confirmed, taken_from=old.taken_from or row.revision
+    )
+    lake.ledger.save([_row(batch, "running")], new=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / intake.TRIGGER_NAME).write_text(_as_trigger(batch), encoding="utf-8")
+    return batch
+
+
+def hold(lake: Lake, row: BatchRow, error: Held) -> Outcome:
+    """Give a batch's files back to landing until they are as they must be; the same revision goes on with them."""
     folder = lake.places.work_of(row.batch_id, row.revision)
     trigger = parse_trigger((folder / intake.TRIGGER_NAME).read_bytes(), intake.TRIGGER_NAME)
     lake.ledger.save([dataclasses.replace(row, status="held", manifest=None, error=error.message)])
     intake.give_back(lake.places, trigger, folder)
-    return Outcome(row.batch_id, "held", f"held: {error.message}")
-
-
-def limits(lake: Lake) -> Limits:
-    """How large files and fields may be, from the settings."""
-    return Limits(max_file_bytes=lake.settings.max_file_bytes, max_field_bytes=lake.settings.max_field_bytes)
+    return Outcome(row.batch_id, "held", f"held: {error}")
 
 
 def _take(
@@ -97,11 +136,38 @@ def _take(
     revision = _next_revision(rows)
     folder = lake.places.work_of(trigger.trigger_id, revision)
     intake.claim(lake.places, path, trigger, found, folder)
-    return _examine(lake, trigger, revision, folder, rows)
+    return _examine(lake, trigger, revision, folder, rows, confirmed=trigger.trigger_id in confirmed)
+
+
+def _reprocessable(batch_id: str, rows: list[BatchRow], base: Publication) -> BatchRow:
+    """The revision that a batch is taken in again from: the live one, else the newest that was undone or rejected."""
+    live = base.live_of(batch_id)
+    if live is not None:
+        return next(row for row in rows if row.revision == live.revision)
+    if not rows:
+        raise BatchNotFound(f"There is no batch {batch_id}.", hint="`cartbrook batches` lists them.")
+    ended = [row for row in rows if row.status in ("undone", "rejected")]
+    if rows[-1].status in (*WAITING, "running") or not ended:
+        raise BatchNotFound(f"{rows[-1].batch_id} is {rows[-1].status}.", hint="`cartbrook run` goes on with it.")
+    return ended[-1]
+
+
+def _as_trigger(batch: Batch) -> str:
+    """What the trigger of a batch said, as far as the batch knows."""
+    value = {
+        "trigger_id": batch.batch_id,
+        "batch_date": batch.batch_date.isoformat(),
+        "data_files_ready": True,
+        "expected_files": [file.name for file in batch.files],
+        "files": [{"name": file.name, "domain": file.domain, "sha256": file.sha256} for file in batch.files],
+        "data_quality_checks": dict(batch.switches),
+        **({"trigger_timestamp": batch.trigger_timestamp} if batch.trigger_timestamp else {}),
+    }
+    return json.dumps(value, indent=2)
 
 
 def _examine(
-    lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: list[BatchRow], *, attempt: int = 1
+    lake: Lake, trigger: Trigger, revision: int, folder: Path, rows: list[BatchRow], *, confirmed: bool = False, attempt: int = 1
 ) -> Batch | Outcome:
     """Scan the claimed files and record the batch as running; a file that cannot be read rejects it."""
     seen = next((row for row in rows if row.revision == revision), None)
@@ -114,10 +180,11 @@ def _examine(
         trigger.trigger_timestamp,
         trigger.switches,
         lake.rules_hash,
+        confirmed,
         attempt=attempt + (seen.attempt if seen else 0),
     )
     try:
-        files = tuple(lake.tables.each(lambda file: _look(lake, file, folder), trigger.files))
+        files = tuple(lake.tables.each(lambda file: look(file, folder, lake.contracts[file.domain], lake.limits), trigger.files))
         batch = dataclasses.replace(batch, files=files)
         row = _row(batch, "running")
     except FileRefused as error:
@@ -132,10 +199,18 @@ def _examine(
     return batch
 
 
-def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
-    contract = lake.contracts[file.domain]
+def look(file: ExpectedFile, folder: Path, contract: Contract, limits: Limits) -> SourceFile:
+    """Read a file once and find out whether it is what it must be, without reading its records.
+
+    Raises:
+        FileRefused: It cannot be read, or has not the columns of the contract.
+        DeclaredDiffers: It is not what its trigger declares.
+    """
     encoding = file.encoding or contract.encoding
-    scan = scan_file(folder / file.name, encoding=encoding, limits=limits(lake), name=file.name)
+    if file.control_total is not None and contract.amount is None:
+        message = f"{file.name}: a control_total is declared, and the contract of {file.domain} names no amount to sum up."
+        raise DeclaredDiffers("control_total_differs", message)
+    scan = scan_file(folder / file.name, encoding=encoding, limits=limits, name=file.name)
     missing = [name for name in contract.names if name not in scan.header]
     if missing:
         raise FileRefused(
@@ -149,6 +224,10 @@ def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
         raise DeclaredDiffers("sha256_differs", f"{file.name}: its sha256 is not the one the trigger declares.")
     if file.rows is not None and file.rows != scan.rows:
         raise DeclaredDiffers("rows_differ", f"{file.name}: {scan.rows} records, and the trigger declares {file.rows}.")
+    if file.rows is not None and scan.torn:  # counted as a record, but not one that the sender means
+        raise DeclaredDiffers(
+            "rows_differ", f"{file.name}: its last line breaks off, and the trigger declares {file.rows} records."
+        )
     return SourceFile(
         domain=file.domain,
         name=file.name,
@@ -159,6 +238,7 @@ def _look(lake: Lake, file: ExpectedFile, folder: Path) -> SourceFile:
         extra_columns=tuple(name for name in scan.header if not contract.has(name)),
         encoding=encoding,
         control_total=None if file.control_total is None else str(file.control_total),
+        torn=scan.torn,
     )
 
 
@@ -240,4 +320,6 @@ def _sha256(path: Path) -> str:
 def _present(lake: Lake, trigger: Trigger) -> list[Path]:
     """The files of a refused trigger that were handed in for it alone; others may belong to another trigger."""
     folder = lake.places.landing / trigger.trigger_id
+    if folder.is_symlink():
+        return []  # what it leads to is nobody's to move
     return [folder / file.name for file in trigger.files if (folder / file.name).exists()]

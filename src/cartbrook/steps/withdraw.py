@@ -9,7 +9,6 @@ from cartbrook.types import Operation, StepResult
 def run(lake: Lake, operation: Operation) -> StepResult:
     """Empty the batch's slices; nothing happens where they are empty."""
     batch = operation.batch
-    assert batch is not None
     slices = [(f"silver.{domain}", "_batch_seq") for domain in operation.domains] + [("ops.quarantine", "batch_seq")]
     lake.tables.each(lambda slice_: lake.tables.delete(slice_[0], {slice_[1]: batch.batch_seq}), slices)
     return StepResult(rows_in=batch.rows, rows_out=0)

@@ -14,14 +14,14 @@ Content = Mapping[str, Counter[tuple[Any, ...]]]
 PATH_DEPENDENT = frozenset({"_batch_seq", "_revision", "batch_seq", "revision"})
 """Columns that say how the lake came to where it is, not where it is."""
 
-NOT_COMPARED = ("ops.quality_results",)
+NOT_COMPARED = ("ops.quality_results", "ops.quarantine_events")
 
 
 def content(lake: Lake, tables: Collection[str] | None = None) -> Content:
     """What readers see in the pinned tables now.
 
     Two lakes with the same live batches have the same content whatever happened before: silver, gold and the current quarantine
-    (released records are left out), without quality results, sequence numbers and revisions.
+    (released records are left out), without quality results, the log of decisions, sequence numbers and revisions.
 
     Args:
         tables: Names of the tables to read; None for all that can be compared.
