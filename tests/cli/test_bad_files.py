@@ -293,7 +293,7 @@ def test_a_column_nobody_knows_is_kept_aside(desk):
     """The batch goes on with a warning that names the columns; their text is with the raw record."""
     warning = f'{ORDERS} has columns the contract does not know: Shoe Size, a "b"'
     assert desk.told["extra-column"].endswith(f"(warning: {warning})")
-    assert desk.row("extra-column")["warnings"] == warning
+    assert desk.row("extra-column")["warnings"] == [warning]
     assert f"warning: {warning}" in desk.call("show", "extra-column").out
     [row] = desk.query("SELECT _rescued FROM bronze.orders WHERE _batch_id = 'extra-column'")
     assert json.loads(row["_rescued"]) == {"Shoe Size": "42", 'a "b"': ""}

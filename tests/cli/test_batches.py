@@ -123,17 +123,20 @@ def test_reprocess_brings_back_what_was_undone(cartbrook, shop):
     assert query(cartbrook, shop, "SELECT * FROM gold.kpi_daily") == before
 
 
-def test_reprocess_of_a_rejected_batch(cartbrook, shop):
+def test_reprocess_of_a_rejected_batch(cartbrook, shop, tmp_path):
     """A batch that a gate rejected is taken in again once the gate is open."""
+    folder = shutil.copytree(EXAMPLE, tmp_path / "odd")
+    orders = folder / "orders_2025_06_03.csv"
+    orders.write_text(orders.read_text("utf-8").replace("25.00", "much"), "utf-8")
     settings = shop / "cartbrook.yaml"
     text = settings.read_text("utf-8")
-    settings.write_text(f"{text}\nscore_gate: 101\n", "utf-8")
-    assert cartbrook("submit", EXAMPLE / "trigger_2025_06_03.json", "-w", shop).code == 0
-    assert "below the gate" in cartbrook("run", "-w", shop).out
+    settings.write_text(f"{text}\nquarantine_gate: 0\n", "utf-8")
+    assert cartbrook("submit", folder / "trigger_2025_06_03.json", "-w", shop).code == 0
+    assert "quarantine_gate" in cartbrook("run", "-w", shop).out
     assert cartbrook("reprocess", SECOND, "-w", shop).code == 1
     settings.write_text(text, "utf-8")
     ended = cartbrook("reprocess", SECOND, "-w", shop, "--json")
-    assert (ended.code, ended.json["status"], ended.json["rows"]["accepted"]) == (0, "published", 9)
+    assert (ended.code, ended.json["status"], ended.json["rows"]["accepted"]) == (0, "published", 8)
 
 
 def test_supersede(cartbrook, shop, tmp_path):

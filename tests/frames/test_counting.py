@@ -28,7 +28,8 @@ def count(session, contract: Contract, accepted: list[dict[str, Any]], aside: li
     counted = batch_counts(typed(session, silver(contract), accepted), contract, rules)
     rows = counted.toArrow().to_pylist()
     if aside:
-        rows += aside_counts(typed(session, struct(QUARANTINE), aside)).toArrow().to_pylist()
+        references = [reference.rule for reference in contract.references]
+        rows += aside_counts(typed(session, struct(QUARANTINE), aside), references).toArrow().to_pylist()
     return tallies(rows, contract, rules)
 
 
@@ -91,7 +92,7 @@ def test_records_of_other_domains_are_told_apart(session):
         {"domain": name, "status": "open", "rules": ["duplicate_key"], "unchecked": []}
         for name in ("orders", "orders", "products")
     ]
-    counted = aside_counts(typed(session, struct(QUARANTINE), rows)).toArrow().to_pylist()
+    counted = aside_counts(typed(session, struct(QUARANTINE), rows), ["unknown_customer"]).toArrow().to_pylist()
     assert sorted((row["domain"], row["rule"], row["counts"]) for row in counted) == [
         ("orders", "#open", [2, 0]),
         ("orders", "duplicate_key", [0, 2]),

@@ -349,7 +349,7 @@ def test_the_reason_tells_of_every_rule(split):
         'order_amount "0.50": Below 1 or above 10,000. It is revenue all the same, and reported.'
     )
     assert rejected["loser"]["rules"] == ["duplicate_key", "order_amount_remarkable"]
-    assert rejected["loser"]["reason"].startswith("Two different rows")
+    assert rejected["loser"]["reason"].startswith('order_id "O1": Two different rows')
     assert "12000" in rejected["loser"]["reason"]
     assert set(rejected["loser"]["unchecked"]) == AFTER - {"duplicate_key"}
 

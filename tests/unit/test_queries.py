@@ -366,7 +366,8 @@ def test_any_text_is_read(text):
 
 def test_what_rules_see_is_what_tables_hold():
     """The columns that contracts know of gold are those of its tables, and the types are the same."""
-    from cartbrook.frames.schema import record_tables, stored, type_of
+    from cartbrook.contracts.model import stored
+    from cartbrook.frames.schema import record_tables, type_of
 
     for table, domain in DOMAIN_OF.items():
         if table.startswith("gold."):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from cartbrook.trial import Bench, Trial
 
 
-
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", exists=True, dir_okay=False, readable=True)],
     workspace: Workspace = HERE,

@@ -136,6 +136,10 @@ def reason(rule: Rule, contract: Contract) -> Column:
     """What was wrong, with the offending text: it stays in the quarantine table."""
     if rule.check == "structure":
         return _defect(rule, contract)
+    if rule.check in ("unique", "distinct"):
+        shared = contract.key if rule.check == "unique" else rule.columns
+        values = {name: F.col(f"_text_{name}") for name in shared}
+        return F.concat(quoting(values), F.lit(f": {rule.description or rule.name}"))
     if rule.column is None:
         return F.lit(rule.description or rule.name)
     if rule.check in ("required", "null"):

@@ -147,7 +147,7 @@ def _of_measure(contract: Contract, rule: Rule, tally: Tally, trail: Sequence[in
 
 def _result(contract: Contract, rule: Rule, tally: Tally, measured: Fraction | None, status: str) -> RuleResult:
     amounts = dict(sorted(tally.amounts.items()))
-    single = next(iter(amounts.items())) if len(amounts) == 1 else (None, None if amounts else Decimal(0))
+    single = next(iter(amounts.items())) if len(amounts) == 1 else (None, None if amounts else _CENT * 0)
     return RuleResult(
         domain=contract.domain,
         rule=rule.name,
