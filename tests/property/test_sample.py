@@ -27,4 +27,4 @@ def test_sampled_rows_are_accepted(workshop, seed):
         submit(lake.places.root, Delivery("b1", dt.date(2025, 2, 1), rows), lake.contracts)
         (outcome,) = pipeline.run(lake)
         assert outcome.status == "published"
-        assert outcome.rows == {"accepted": 23, "quarantined": 0, "parked": 0, "duplicate": 0}
+        assert {state: rows for state, rows in outcome.rows.items() if rows} == {"accepted": 23}

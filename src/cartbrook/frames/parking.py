@@ -65,7 +65,7 @@ def movements(waiting: DataFrame, touched: DataFrame, quarantine: DataFrame, con
     begun = both.withColumn("rules", rules).where(f"_held is null or _held.status <> '{PARKED}' or not (_held.rules <=> rules)")
     own = F.size(_own("_held.rules", contracts)) > 0
     keeps = {
-        **{name: _decided("_held.") for name in ("amount", "currency", "copies", *COLUMNS)},
+        **{name: _decided("_held.") for name in ("amount", "currency", "copies", "unchecked", *COLUMNS)},
         **{name: _decided("_held.") & own for name in ("severity", "reason")},
         "record": F.lit(True),
     }
