@@ -116,6 +116,7 @@ def _report(trial: Trial, contract: Contract, when: dt.date, warnings: list[str]
         "contract": contract.source,
         "batch_date": when,
         "good": trial.good,
+        "rejecting": trial.rejecting,
         "records": trial.file.rows,
         "accepted": trial.accepted,
         "quarantined": trial.quarantined,
@@ -144,9 +145,8 @@ def _say(report: Mapping[str, Any], limit: int) -> None:
         say(f"Warning: {warning}")
     broken = [rule for rule in report["rules"] if rule.get("rows_failed")]
     say_records(broken, ("rule", "severity", "action", "rows_failed", "rows_checked", "amount_at_risk"), title="Broken rules")
-    rejecting = [rule["rule"] for rule in broken if rule["action"] == "reject_batch"]
-    if rejecting:
-        say(f"The whole batch would be rejected: {', '.join(rejecting)}")
+    if report["rejecting"]:
+        say(f"The whole batch would be rejected: {', '.join(report['rejecting'])}")
     shown = [{**row, "rules": ", ".join(row["rules"])} for row in report["bad"]]
     columns = ["line", "status", "severity", "rules", "reason"]
     if shown:
