@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -213,6 +214,13 @@ def test_a_rule_that_rejects_does_so_only_where_it_fails(cartbrook, tmp_path, le
     assert ended.code == code
     assert ("The whole batch would be rejected: order_amount_remarkable" in ended.out) is (code == 1)
     assert cartbrook("check", path, "-w", tmp_path, "--json").json["good"] is (code == 0)
+
+
+def test_a_pipe_is_no_file(cartbrook, tmp_path):
+    """It could be read only once; to open one that nobody writes to would wait for ever."""
+    os.mkfifo(tmp_path / "orders_2025_06_04.csv")
+    ended = cartbrook("check", tmp_path / "orders_2025_06_04.csv", "-w", tmp_path)
+    assert (ended.code, "this is no regular file" in ended.err) == (2, True)
 
 
 def test_a_new_column_and_other_logic(cartbrook, shop, tmp_path):

@@ -39,6 +39,8 @@ def check(
     """Try a file: what would be accepted, quarantined, or wait. Nothing is written into the workspace."""
     from cartbrook.contracts.trigger import told_by_name
 
+    if not file.is_file():  # it is read more than once, which a pipe cannot be
+        raise UsageError(f"{file}: this is no regular file.", hint="Save it to a file first.")
     named, day = told_by_name(file.name)
     wanted = named_domain(domain) if domain else named
     if wanted is None:
