@@ -38,8 +38,10 @@ def results(lake: Lake, batch: Batch, live: Sequence[LiveBatch]) -> list[scoring
     Args:
         live: The live batches, for rules that compare the batch with those before it.
     """
-    others = [domain for domain in lake.contracts if domain not in batch.domains]
-    held = [*batch.domains, *(domain for domain in others if not lake.tables.is_empty(lake.tables.read(f"silver.{domain}")))]
+    needs = {domain for delivered in batch.domains for rule in lake.contracts[delivered].rules for domain in rule.needs}
+    asked = [domain for domain in lake.contracts if domain in needs]
+    empty = lake.tables.each(lambda domain: lake.tables.is_empty(lake.tables.read(f"silver.{domain}")), asked)
+    held = [domain for domain, is_empty in zip(asked, empty, strict=True) if not is_empty]
     return _Count(lake, batch, held, tuple(Scope), live).results()
 
 

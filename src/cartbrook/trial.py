@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from cartbrook import logic
 from cartbrook.config import Settings
-from cartbrook.contracts.model import DIMENSIONS, FACTS, LOCAL, Contract, Contracts, Scope
+from cartbrook.contracts.model import DIMENSIONS, FACTS, LOCAL, Action, Contract, Contracts, Scope
 from cartbrook.contracts.trigger import ExpectedFile
 from cartbrook.errors import BooksDoNotBalance
 from cartbrook.frames import counting, scoring
@@ -89,9 +89,14 @@ class Trial:
     bad: Sequence[Mapping[str, Any]]
 
     @property
+    def rejecting(self) -> list[str]:
+        """Names of the rules by which the whole batch would be rejected."""
+        return [result.rule for result in self.results if result.action == Action.REJECT_BATCH and result.status == "fail"]
+
+    @property
     def good(self) -> bool:
         """True if every record would be accepted; exact duplicates are, once."""
-        return not self.quarantined and not self.waiting
+        return not self.quarantined and not self.waiting and not self.rejecting
 
 
 def published_parents(lake: Lake, domain: str) -> Parents | None:

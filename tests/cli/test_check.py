@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -193,6 +194,33 @@ def test_the_contracts_of_the_shop(cartbrook, tmp_path, orders):
     assert ended.code == 1
     assert "checked by orders.odcs.yaml" in ended.out
     assert "The whole batch would be rejected: order_amount_not_positive" in ended.out
+
+
+@pytest.mark.parametrize(("least", "code"), [("50", 0), ("20", 1)])
+def test_a_rule_that_rejects_does_so_only_where_it_fails(cartbrook, tmp_path, least, code):
+    """Below its threshold the batch passes; else the file is not good, although each of its records would be accepted."""
+    (tmp_path / "contracts").mkdir()
+    text = (CONTRACTS / "orders.odcs.yaml").read_text("utf-8")
+    at = text.index("order_amount_remarkable")
+    said = f"implementation: {{expect: order_amount < 40, mustBeLessThan: {least}}}\n            unit: percent"
+    rule = text[at:].replace("implementation:\n              expect: order_amount BETWEEN 1 AND 10000", said, 1)
+    rule = rule.replace("{property: action, value: keep}", "{property: action, value: reject_batch}", 1)
+    rule = rule.replace("              - {property: switch, value: business_rules_validation}\n", "", 1)
+    (tmp_path / "contracts" / "orders.odcs.yaml").write_text(text[:at] + rule, "utf-8")
+    rows = [GOOD.format(id="O-1"), GOOD.format(id="O-2"), GOOD.format(id="O-3").replace("12.50", "50.00")]
+    path = tmp_path / "orders_2025_06_04.csv"
+    path.write_text("\n".join([HEADER, *rows]), "utf-8")
+    ended = cartbrook("check", path, "-w", tmp_path)
+    assert ended.code == code
+    assert ("The whole batch would be rejected: order_amount_remarkable" in ended.out) is (code == 1)
+    assert cartbrook("check", path, "-w", tmp_path, "--json").json["good"] is (code == 0)
+
+
+def test_a_pipe_is_no_file(cartbrook, tmp_path):
+    """It could be read only once; to open one that nobody writes to would wait for ever."""
+    os.mkfifo(tmp_path / "orders_2025_06_04.csv")
+    ended = cartbrook("check", tmp_path / "orders_2025_06_04.csv", "-w", tmp_path)
+    assert (ended.code, "this is no regular file" in ended.err) == (2, True)
 
 
 def test_a_new_column_and_other_logic(cartbrook, shop, tmp_path):

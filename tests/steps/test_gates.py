@@ -89,6 +89,18 @@ def test_every_rule_of_a_delivered_domain_has_a_row(shop):
     assert (shipped["status"], shipped["rows_checked"], shipped["measured"]) == ("not_evaluated", 0, None)
 
 
+def test_a_domain_that_came_without_a_record_is_missing(shop):
+    """A file with nothing but a header brings no input: what looks at its domain is not evaluated, never passed or broken."""
+    joined = "FROM ${object} o JOIN gold.dim_customer c ON c.customer_id = o.customer_id"
+    shop = shop(entry(type="sql", name="known", query=f"SELECT count(*) {joined}", mustBe=0))
+    assert shop.run(1, [order(1)], customers=[]).status == "published"
+    assert shop.result("known")["status"] == "not_evaluated"
+    assert shop.run(2, [], shipping=[]).status == "published"
+    [row] = shop.table("ops.quality_results", rule="customer_without_orders", batch_id="B02")
+    assert row["status"] == "warn"  # the order of the first batch is one, of one customer
+    assert (row["rows_checked"], row["rows_failed"]) == (3, 2)
+
+
 def test_money_at_risk_by_currency(shop):
     """Of several currencies there is no sum; the map tells each."""
     shop = shop()

@@ -252,3 +252,26 @@ def test_some_domains_alone():
     """A file is compared with its own domain only."""
     new = {"orders": edited("orders", [("version: 1.0.0", "version: 2")])}
     assert [change.what for change in diff({"orders": BUILT_IN["orders"]}, new)] == ["1.0.0 -> 2"]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        (("reject_batch", 50), ("quarantine", 50), ["breaking"]),  # what it let through is set aside now
+        (("reject_batch", None), ("quarantine", None), ["compatible"]),
+        (("reject_batch", 50), ("keep", 50), ["compatible"]),
+        (("reject_batch", 50), ("reject_batch", 10), ["breaking"]),
+        (("quarantine", 50), ("quarantine", 10), ["compatible"]),
+        (("keep", 50), ("keep", 10), ["compatible"]),
+    ],
+)
+def test_thresholds_set_no_record_aside(was, now, told):
+    """They decide whether a batch is rejected; what a rule quarantines it quarantines from the first record on."""
+
+    def having(action, most):
+        [(anchor, text)] = [rule(action)]
+        limit = f", mustBeLessThan: {most}" if most else ""
+        return edited("orders", [(anchor, text.replace("<> 5", f"<> 5{limit}"))])
+
+    changes = diff({"orders": having(*was)}, {"orders": having(*now)})
+    assert [change.kind.value for change in changes] == told

@@ -39,6 +39,8 @@ def check(
     """Try a file: what would be accepted, quarantined, or wait. Nothing is written into the workspace."""
     from cartbrook.contracts.trigger import told_by_name
 
+    if not file.is_file():  # it is read more than once, which a pipe cannot be
+        raise UsageError(f"{file}: this is no regular file.", hint="Save it to a file first.")
     named, day = told_by_name(file.name)
     wanted = named_domain(domain) if domain else named
     if wanted is None:
@@ -116,6 +118,7 @@ def _report(trial: Trial, contract: Contract, when: dt.date, warnings: list[str]
         "contract": contract.source,
         "batch_date": when,
         "good": trial.good,
+        "rejecting": trial.rejecting,
         "records": trial.file.rows,
         "accepted": trial.accepted,
         "quarantined": trial.quarantined,
@@ -144,9 +147,8 @@ def _say(report: Mapping[str, Any], limit: int) -> None:
         say(f"Warning: {warning}")
     broken = [rule for rule in report["rules"] if rule.get("rows_failed")]
     say_records(broken, ("rule", "severity", "action", "rows_failed", "rows_checked", "amount_at_risk"), title="Broken rules")
-    rejecting = [rule["rule"] for rule in broken if rule["action"] == "reject_batch"]
-    if rejecting:
-        say(f"The whole batch would be rejected: {', '.join(rejecting)}")
+    if report["rejecting"]:
+        say(f"The whole batch would be rejected: {', '.join(report['rejecting'])}")
     shown = [{**row, "rules": ", ".join(row["rules"])} for row in report["bad"]]
     columns = ["line", "status", "severity", "rules", "reason"]
     if shown:

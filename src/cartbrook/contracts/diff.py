@@ -233,6 +233,10 @@ def _rule(old: Rule, new: Rule) -> Iterator[tuple[Kind, str]]:
             continue
         if name == "action":
             stricter = _STRICTNESS.index(new.action) > _STRICTNESS.index(old.action)
+            # below its threshold a rule that rejects keeps the records that break it
+            stricter = stricter or (old.action is Action.REJECT_BATCH and old.fails is not None and new.action is not Action.KEEP)
+        elif name in ("fails", "warns"):  # thresholds set no record aside
+            stricter = name == "fails" and new.action is Action.REJECT_BATCH
         else:
             stricter = name not in _MILD and new.action is not Action.KEEP
         yield Kind.BREAKING if stricter else Kind.COMPATIBLE, f"{_WORDS.get(name, name)} {_told(before)} -> {_told(after)}"
