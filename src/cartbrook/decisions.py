@@ -77,7 +77,7 @@ def _record(decisions: Sequence[Decision], held: Mapping[str, Mapping[str, Any]]
             "batch_id": held[decision.quarantine_id]["batch_id"],
             "domain": held[decision.quarantine_id]["domain"],
             "decision": decision.kind,
-            "edited": None if decision.edited is None else json.dumps(dict(decision.edited), ensure_ascii=False),
+            "edited": _edited(decision, held[decision.quarantine_id]),
             "note": decision.note,
             "decided_by": by,
             "decided_at": at,
@@ -86,6 +86,13 @@ def _record(decisions: Sequence[Decision], held: Mapping[str, Mapping[str, Any]]
     ]
     lake.tables.record(EVENTS, {name: [row[name] for row in rows] for name in rows[0]})
     return StepResult(len(rows), len(rows))
+
+
+def _edited(decision: Decision, row: Mapping[str, Any]) -> str | None:
+    """The text that counts by a decision, as JSON; a release tries a record as it reads now, so it keeps what a fix edited."""
+    if decision.kind == RELEASE:
+        return row["edited"]
+    return None if decision.edited is None else json.dumps(dict(decision.edited), ensure_ascii=False)
 
 
 def _held(lake: Lake, base: Publication, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -101,7 +108,7 @@ def _held(lake: Lake, base: Publication, ids: Sequence[str]) -> dict[str, dict[s
 
 def _states(lake: Lake, publication: Publication, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     rows = lake.published(QUARANTINE, publication).where(F.col("quarantine_id").isin(*ids))
-    columns = ["quarantine_id", "batch_id", "domain", "status", "rules", "decision"]
+    columns = ["quarantine_id", "batch_id", "domain", "status", "rules", "decision", "edited"]
     return {row["quarantine_id"]: row for row in fetch(rows.select(*columns))}
 
 

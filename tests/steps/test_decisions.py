@@ -270,3 +270,17 @@ def test_release_under_a_relaxed_contract(lake, engine):
         assert states(changed)[3] == "corrected"
         assert amounts(changed)["o2"][0] == Decimal("-8.00")
         require_proved(changed)
+
+
+def test_a_release_keeps_what_a_fix_edited(lake, engine):
+    """A record that was fixed and broke a rule still is released as it was edited, not as it was delivered."""
+    text = (load._BUILT_IN / "orders.odcs.yaml").read_text(encoding="utf-8")
+    assert fix(lake, 3, order_amount="-8.00").after == "open"
+    relaxed = text.replace("expect: order_amount > 0", "expect: order_amount > -100")
+    (lake.places.contracts / "orders.odcs.yaml").write_text(relaxed)
+    with pipeline.open_lake(lake.places.root, SETTINGS, engine=engine) as changed:
+        [released] = take(changed, "release", 3)
+        assert (released.after, released.rules) == ("corrected", ("order_amount_type",))
+        assert amounts(changed)["o2"][0] == Decimal("-8.00")
+        assert json.loads(aside(changed)[3]["edited"])["order_amount"] == "-8.00"
+        require_proved(changed)
