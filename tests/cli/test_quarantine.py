@@ -221,3 +221,16 @@ def test_a_record_that_no_live_batch_holds_is_not_edited(cartbrook, shop, tmp_pa
         ended = cartbrook("quarantine", "fix", *words, "-w", shop)
         assert ended.code == 2
         assert f"{id_[:12]}: no live batch holds this record" in ended.err
+
+
+def test_show_tells_of_the_live_revision_alone(cartbrook, shop):
+    """A batch that was taken in again: each rule is told once, and the books are those of every file."""
+    before = cartbrook("show", "tea_2025_06_02", "-w", shop, "--json").json
+    assert cartbrook("reprocess", "tea_2025_06_02", "-w", shop).code == 0
+    after = cartbrook("show", "tea_2025_06_02", "-w", shop, "--json").json
+    named = [(row["domain"], row["rule"]) for row in after["quality"]]
+    assert len(named) == len(set(named)) == len(before["quality"])
+    (shop / "cartbrook.yaml").write_text("quarantine_gate: 0\n", encoding="utf-8")
+    assert cartbrook("reprocess", "tea_2025_06_02", "-w", shop).code == 1
+    rejected = cartbrook("show", "tea_2025_06_02", "-w", shop, "--json").json
+    assert (rejected["files"], rejected["books"], rejected["quality"]) == (after["files"], after["books"], after["quality"])
