@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from decimal import Decimal
@@ -284,3 +285,15 @@ def test_a_release_keeps_what_a_fix_edited(lake, engine):
         assert amounts(changed)["o2"][0] == Decimal("-8.00")
         assert json.loads(aside(changed)[3]["edited"])["order_amount"] == "-8.00"
         require_proved(changed)
+
+
+def test_a_decision_on_a_record_that_was_superseded(lake):
+    """Its batch is live, and the corrected file has other records: revoking tells that this one is not there."""
+    id_ = aside(lake)[3]["quarantine_id"]
+    fix(lake, 3, order_amount="8.00")
+    corrected = dataclasses.replace(batch(2, 11, orders=[order(), BAD]), more={"supersede": True})
+    submit(lake.places.root, corrected, lake.contracts)
+    assert [outcome.status for outcome in pipeline.run(lake)] == ["published"]
+    [decided] = pipeline.decide(lake, [Decision(id_, "revoke")])
+    assert (decided.before, decided.after) == (None, None)
+    require_proved(lake)
