@@ -15,6 +15,7 @@ from cartbrook.config import user_name
 from cartbrook.errors import DecisionRefused
 from cartbrook.frames.decisions import DISCARD, FIX, RELEASE, REVOKE, in_force
 from cartbrook.frames.quarantine import CORRECTED, DISCARDED, OPEN, PARKED
+from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
 from cartbrook.lake.values import fetch
@@ -56,12 +57,13 @@ def decide(
         batches = [dataclasses.replace(batch, confirmed=True) for batch in batches]
     operation = runner.operation(lake, "decision", base, *batches)
     runner.carry(lake, operation, {"decide": partial(_record, decisions, held), **story})
-    after = _states(lake, lake.ledger.newest(), list(held))
-    is_live = {entry.batch_id for entry in live}
+    newest = lake.ledger.newest()
+    after = _states(lake, newest, list(held))
+    accepted = _accepted(lake, newest, {id_: row["domain"] for id_, row in held.items() if id_ not in after})
     result: list[Decided] = []
     for decision in decisions:
         row = held[decision.quarantine_id]
-        now = after.get(decision.quarantine_id, {"status": "accepted" if row["batch_id"] in is_live else None, "rules": None})
+        now = after.get(decision.quarantine_id, {"status": "accepted" if decision.quarantine_id in accepted else None, "rules": None})
         rules = tuple(now["rules"] or ())
         result.append(Decided(decision, row["batch_id"], row["domain"], row["status"], now["status"], rules))
     return result
@@ -77,7 +79,7 @@ def _record(decisions: Sequence[Decision], held: Mapping[str, Mapping[str, Any]]
             "batch_id": held[decision.quarantine_id]["batch_id"],
             "domain": held[decision.quarantine_id]["domain"],
             "decision": decision.kind,
-            "edited": None if decision.edited is None else json.dumps(dict(decision.edited), ensure_ascii=False),
+            "edited": _edited(decision, held[decision.quarantine_id]),
             "note": decision.note,
             "decided_by": by,
             "decided_at": at,
@@ -86,6 +88,13 @@ def _record(decisions: Sequence[Decision], held: Mapping[str, Mapping[str, Any]]
     ]
     lake.tables.record(EVENTS, {name: [row[name] for row in rows] for name in rows[0]})
     return StepResult(len(rows), len(rows))
+
+
+def _edited(decision: Decision, row: Mapping[str, Any]) -> str | None:
+    """The text that counts by a decision, as JSON; a release tries a record as it reads now, so it keeps what a fix edited."""
+    if decision.kind == RELEASE:
+        return row["edited"]
+    return None if decision.edited is None else json.dumps(dict(decision.edited), ensure_ascii=False)
 
 
 def _held(lake: Lake, base: Publication, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -101,8 +110,18 @@ def _held(lake: Lake, base: Publication, ids: Sequence[str]) -> dict[str, dict[s
 
 def _states(lake: Lake, publication: Publication, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     rows = lake.published(QUARANTINE, publication).where(F.col("quarantine_id").isin(*ids))
-    columns = ["quarantine_id", "batch_id", "domain", "status", "rules", "decision"]
+    columns = ["quarantine_id", "batch_id", "domain", "status", "rules", "decision", "edited"]
     return {row["quarantine_id"]: row for row in fetch(rows.select(*columns))}
+
+
+def _accepted(lake: Lake, publication: Publication, domains: Mapping[str, str]) -> set[str]:
+    """Those of some records, by id with their domain, that are live and not set aside."""
+    found: set[str] = set()
+    for domain in set(domains.values()):
+        ids = [id_ for id_ in domains if domains[id_] == domain]
+        silver = lake.published(f"silver.{domain}", publication).where(is_record() & F.col("_record_id").isin(*ids))
+        found |= {row["_record_id"] for row in fetch(silver.select("_record_id"))}
+    return found
 
 
 def _require_allowed(decisions: Sequence[Decision], held: Mapping[str, Mapping[str, Any]]) -> None:

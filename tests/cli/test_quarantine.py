@@ -208,3 +208,29 @@ def test_a_fix_names_columns_and_records(cartbrook, one_day, tmp_path):
     assert "orders has no column colour" in cartbrook("quarantine", "fix", tmp_path / "odd.csv", "-w", one_day).err
     assert "twice.csv:3: a record is named twice" in cartbrook("quarantine", "fix", tmp_path / "twice.csv", "-w", one_day).err
     assert cartbrook("query", "SELECT * FROM ops.quarantine_events", "-w", one_day, "--json").json == []
+
+
+def test_a_record_that_no_live_batch_holds_is_not_edited(cartbrook, shop, tmp_path):
+    """Decided on, then undone: its text is not there, by id or from a file; a word says so, and nothing is recorded."""
+    [row] = listed(cartbrook, shop, "--status", "open")
+    id_ = row["quarantine_id"]
+    assert cartbrook("quarantine", "fix", "--id", id_, "--set", "order_amount=14.00", "-w", shop).code == 0
+    assert cartbrook("quarantine", "export", tmp_path / "out", "--status", "corrected", "-w", shop).code == 0
+    assert cartbrook("undo", "tea_2025_06_02", "-w", shop).code == 0
+    for words in (("--id", id_, "--set", "order_amount=1"), (tmp_path / "out" / "orders.csv",)):
+        ended = cartbrook("quarantine", "fix", *words, "-w", shop)
+        assert ended.code == 2
+        assert f"{id_[:12]}: no live batch holds this record" in ended.err
+
+
+def test_show_tells_of_the_live_revision_alone(cartbrook, shop):
+    """A batch that was taken in again: each rule is told once, and the books are those of every file."""
+    before = cartbrook("show", "tea_2025_06_02", "-w", shop, "--json").json
+    assert cartbrook("reprocess", "tea_2025_06_02", "-w", shop).code == 0
+    after = cartbrook("show", "tea_2025_06_02", "-w", shop, "--json").json
+    named = [(row["domain"], row["rule"]) for row in after["quality"]]
+    assert len(named) == len(set(named)) == len(before["quality"])
+    (shop / "cartbrook.yaml").write_text("quarantine_gate: 0\n", encoding="utf-8")
+    assert cartbrook("reprocess", "tea_2025_06_02", "-w", shop).code == 1
+    rejected = cartbrook("show", "tea_2025_06_02", "-w", shop, "--json").json
+    assert (rejected["files"], rejected["books"], rejected["quality"]) == (after["files"], after["books"], after["quality"])

@@ -90,3 +90,16 @@ def test_a_missing_parked_row_is_found(engine, parked, tmp_path):
         found = audit(lake, dataclasses.replace(newest, table_versions=versions))
     problems = {finding.check: finding.problem for finding in found if finding.problem}
     assert problems == {"binding of fact_orders": "1 records miss a parent and are not parked"}
+
+
+def test_a_record_that_is_in_no_table_is_found(engine, parked, tmp_path):
+    """Gone from bronze and from what became of it: the books are those of the file as it was received."""
+    with pipeline.open_lake(shutil.copytree(parked, tmp_path / "shop"), SETTINGS, engine=engine) as lake:
+        newest = lake.ledger.newest()
+        [row] = lake.ledger.batches("b1")
+        for table in ("bronze.products", "silver.products"):
+            lake.tables.delete(table, {"_batch_seq": row.batch_seq})
+        versions = {**newest.table_versions, "silver.products": lake.tables.version("silver.products")}
+        found = audit(lake, dataclasses.replace(newest, table_versions=versions), "b1")
+    [problem] = [finding.problem for finding in found if finding.problem]
+    assert problem == "1 records of those delivered are in no table"

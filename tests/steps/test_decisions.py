@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from decimal import Decimal
@@ -271,3 +272,29 @@ def test_release_under_a_relaxed_contract(lake, engine):
         assert states(changed)[3] == "corrected"
         assert amounts(changed)["o2"][0] == Decimal("-8.00")
         require_proved(changed)
+
+
+def test_a_release_keeps_what_a_fix_edited(lake, engine):
+    """A record that was fixed and broke a rule still is released as it was edited, not as it was delivered."""
+    text = (load._BUILT_IN / "orders.odcs.yaml").read_text(encoding="utf-8")
+    assert fix(lake, 3, order_amount="-8.00").after == "open"
+    relaxed = text.replace("expect: order_amount > 0", "expect: order_amount > -100")
+    (lake.places.contracts / "orders.odcs.yaml").write_text(relaxed)
+    with pipeline.open_lake(lake.places.root, SETTINGS, engine=engine) as changed:
+        [released] = take(changed, "release", 3)
+        assert (released.after, released.rules) == ("corrected", ("order_amount_type",))
+        assert amounts(changed)["o2"][0] == Decimal("-8.00")
+        assert json.loads(aside(changed)[3]["edited"])["order_amount"] == "-8.00"
+        require_proved(changed)
+
+
+def test_a_decision_on_a_record_that_was_superseded(lake):
+    """Its batch is live, and the corrected file has other records: revoking tells that this one is not there."""
+    id_ = aside(lake)[3]["quarantine_id"]
+    fix(lake, 3, order_amount="8.00")
+    corrected = dataclasses.replace(batch(2, 11, orders=[order(), BAD]), more={"supersede": True})
+    submit(lake.places.root, corrected, lake.contracts)
+    assert [outcome.status for outcome in pipeline.run(lake)] == ["published"]
+    [decided] = pipeline.decide(lake, [Decision(id_, "revoke")])
+    assert (decided.before, decided.after) == (None, None)
+    require_proved(lake)

@@ -135,6 +135,15 @@ def edit(known: Sequence[Mapping[str, Any]], assignments: Sequence[str], contrac
 
 
 def current(row: Mapping[str, Any], contract: Contract) -> dict[str, str]:
-    """The text of a record as it counts now, by column: as it was edited last, else as delivered; empty where it has none."""
+    """The text of a record as it counts now, by column: as it was edited last, else as delivered; empty where it has none.
+
+    Raises:
+        UsageError: It was decided on once, and no live batch holds it now.
+    """
+    if row["record"] is None:
+        raise UsageError(
+            f"{row['quarantine_id'][:12]}: no live batch holds this record; nothing was changed.",
+            hint="Its batch was undone or superseded. `cartbrook quarantine revoke` takes back what was decided.",
+        )
     text = json.loads(row["edited"] or row["record"])
     return {name: text.get(name, "") for name in contract.names}

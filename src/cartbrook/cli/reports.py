@@ -91,7 +91,8 @@ def show(lake: Lake, batch_id: str) -> Record:
     newest = lake.ledger.newest()
     row = rows[-1]
     live = newest.live_of(batch_id)
-    taken = next((r for r in reversed(rows) if r.manifest), None)
+    # What is published, else the newest that was taken in; a later revision that failed is told of by its row alone.
+    taken = next((r for r in reversed(rows) if r.manifest and (live is None or r.revision == live.revision)), None)
     batch = Batch.from_json(taken.manifest, lake.places.root) if taken and taken.manifest else None
     files = batch.files if batch else ()
     return {
@@ -100,7 +101,7 @@ def show(lake: Lake, batch_id: str) -> Record:
         "revisions": [_batch(r) for r in rows],
         "files": [_file(asdict(file)) for file in files],
         "books": _books(lake, newest, live.batch_seq, live.revision, batch) if live and batch else [],
-        "quality": _quality(lake, newest, row.batch_seq),
+        "quality": _quality(lake, newest, row.batch_seq, taken.revision if taken else row.revision),
         "steps": _steps(lake, row),
         "places": {r.revision: str(place) for r in rows if (place := _place(lake.places, r)) is not None},
     }
@@ -173,8 +174,9 @@ def _money() -> Column:
     return F.when(F.col("unpriced") < F.col("rows"), F.col("booked"))
 
 
-def _quality(lake: Lake, newest: Publication, batch_seq: int) -> list[Record]:
-    results = Views(lake, newest).read("ops.quality_results").where(F.col("batch_seq") == batch_seq).drop("batch_seq", "batch_id")
+def _quality(lake: Lake, newest: Publication, batch_seq: int, revision: int) -> list[Record]:
+    of_revision = (F.col("batch_seq") == batch_seq) & (F.col("revision") == revision)
+    results = Views(lake, newest).read("ops.quality_results").where(of_revision).drop("batch_seq", "batch_id")
     rows = [{**row, "amounts_at_risk": dict(row["amounts_at_risk"] or ())} for row in records_of(results)]
     return sorted(rows, key=lambda row: (not row["rows_failed"], _rank(row["severity"]), row["domain"], row["rule"]))
 

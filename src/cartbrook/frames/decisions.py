@@ -27,7 +27,7 @@ def in_force(events: DataFrame) -> DataFrame:
         events: Rows of ops.quarantine_events.
 
     Returns:
-        quarantine_id, batch_id, domain, decision, edited (JSON of column to text, for a fix), decided_by; no row for what was
+        quarantine_id, batch_id, domain, decision, edited (JSON of column to text, for a fix and a release of one), decided_by; no row for what was
         revoked.
     """
     newest = events.groupBy("quarantine_id", "batch_id", "domain").agg(F.max_by(F.struct(*COLUMNS), "event_seq").alias("_newest"))
@@ -47,7 +47,7 @@ def as_decided(records: DataFrame, contract: Contract) -> DataFrame:
 
     A fixed record is whole again: what was ragged about the line is gone, and so are columns the contract does not know.
     """
-    fixed = F.col("_decision") == FIX
+    fixed = F.col("_edited").isNotNull()  # a release keeps what an earlier fix edited
     texts: dict[str, Column] = {
         name: F.when(fixed, F.get_json_object("_edited", f"$.{name}")).otherwise(F.col(name)) for name in contract.names
     }

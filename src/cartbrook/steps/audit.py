@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, reduce
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -17,7 +18,7 @@ from cartbrook.frames import books
 from cartbrook.frames.invariants import broken_versions, misparked, unbound, uncovered
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.values import fetch
-from cartbrook.types import Publication
+from cartbrook.types import Batch, Publication
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,12 @@ def live_batches(lake: Lake, publication: Publication) -> Finding:
 def _books(lake: Lake, publication: Publication, domain: str) -> Finding:
     rows: Counter[str] = Counter()
     problems: list[str] = []
-    for entry in _entries(lake, publication, domain):
+    entries = _entries(lake, publication, domain)
+    for entry in entries:
         rows[entry["state"]] += entry["rows"]
         problems += [f"{entry['source_file'] or 'no file'}: {problem}" for problem in _wrong(entry)]
+    for (_, file), missing in _unbooked(lake, publication, domain, entries).items():
+        problems.append(f"{file}: {missing} records of those delivered are in no table")
     states = ", ".join(f"{count} {state}" for state, count in sorted(rows.items()))
     return Finding(f"books of {domain}", "; ".join(problems[:5]) or None, f"{rows.total()} records: {states or 'none'}")
 
@@ -81,7 +85,8 @@ def _books(lake: Lake, publication: Publication, domain: str) -> Finding:
 def _file_books(lake: Lake, publication: Publication, domain: str) -> list[Finding]:
     """The books of each file of a domain: rows and, by currency, money in each state."""
     by_file: dict[str, list[dict[str, Any]]] = {}
-    for entry in sorted(_entries(lake, publication, domain), key=lambda entry: (entry["state"], entry["currency"] or "")):
+    found = _entries(lake, publication, domain)
+    for entry in sorted(found, key=lambda entry: (entry["state"], entry["currency"] or "")):
         by_file.setdefault(entry["source_file"] or f"{domain}, no file", []).append(entry)
     findings: list[Finding] = []
     for file, entries in sorted(by_file.items()):
@@ -94,7 +99,25 @@ def _file_books(lake: Lake, publication: Publication, domain: str) -> list[Findi
             told.append(f"{sum(e['rows'] for e in of_state)} {state}{f' ({money})' if money else ''}")
         total = sum(entry["rows"] for entry in entries)
         findings.append(Finding(f"books of {file}", "; ".join(problems[:5]) or None, f"{total} records: {', '.join(told)}"))
+    for (_, file), missing in _unbooked(lake, publication, domain, found).items():
+        findings.append(Finding(f"books of {file}", f"{missing} records of those delivered are in no table"))
     return findings
+
+
+def _unbooked(
+    lake: Lake, publication: Publication, domain: str, entries: list[dict[str, Any]]
+) -> dict[tuple[int, str], int]:
+    """Records that a live batch's file had when it was received and that its books do not hold, by batch_seq and file."""
+    live = {(entry.batch_id, entry.revision) for entry in publication.live}
+    missing: Counter[tuple[int, str]] = Counter()
+    for row in lake.ledger.batches(*{entry.batch_id for entry in publication.live}) if live else ():
+        if (row.batch_id, row.revision) in live and row.manifest:
+            batch = Batch.from_json(row.manifest, Path())
+            missing.update({(batch.batch_seq, file.name): file.rows for file in batch.files if file.domain == domain})
+    for entry in entries:
+        if entry["source_file"] is not None:
+            missing[entry["_batch_seq"], entry["source_file"]] -= entry["rows"]
+    return {place: rows for place, rows in missing.items() if rows}
 
 
 def _entries(lake: Lake, publication: Publication, domain: str) -> list[dict[str, Any]]:
