@@ -63,7 +63,8 @@ def decide(
     result: list[Decided] = []
     for decision in decisions:
         row = held[decision.quarantine_id]
-        now = after.get(decision.quarantine_id, {"status": "accepted" if decision.quarantine_id in accepted else None, "rules": None})
+        gone = {"status": "accepted" if decision.quarantine_id in accepted else None, "rules": None}
+        now = after.get(decision.quarantine_id, gone)
         rules = tuple(now["rules"] or ())
         result.append(Decided(decision, row["batch_id"], row["domain"], row["status"], now["status"], rules))
     return result
@@ -93,7 +94,8 @@ def _record(decisions: Sequence[Decision], held: Mapping[str, Mapping[str, Any]]
 def _edited(decision: Decision, row: Mapping[str, Any]) -> str | None:
     """The text that counts by a decision, as JSON; a release tries a record as it reads now, so it keeps what a fix edited."""
     if decision.kind == RELEASE:
-        return row["edited"]
+        held: str | None = row["edited"]
+        return held
     return None if decision.edited is None else json.dumps(dict(decision.edited), ensure_ascii=False)
 
 

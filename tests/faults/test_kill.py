@@ -24,8 +24,8 @@ RESTORE = "cartbrook.lake.tables.Tables.restore"
 CLAIM, ARCHIVE = "cartbrook.lake.intake.claim", "cartbrook.lake.intake.archive"
 MOVED, SHIFTED = "pathlib.Path.replace", "shutil.move"
 
-AFTER_STEPS = ("ingest", "validate", "history", "facts", "marts", "publish", "archive")
-PUBLISHED = {"publish", "archive"}
+AFTER_STEPS = ("ingest", "validate", "history", "facts", "archive")
+PUBLISHED = {"archive"}
 
 RUN_POINTS = {
     "as the publication is about to be committed": (PUBLISH, "before", 1, None, False),

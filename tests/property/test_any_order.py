@@ -13,7 +13,7 @@ from tests.property.shops import Shop, batch, customer, decision, order, product
 from cartbrook.testing import RAGGED, Delivery, Row, differences
 
 # A night may take more, or others: PROPERTY_EXAMPLES=200 PROPERTY_SEED=7 pytest tests/property
-EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("PROPERTY_EXAMPLES", "1"))
 SEED = int(os.environ.get("PROPERTY_SEED", "0"))
 # An example takes seconds and is small as it is; shrinking one would take minutes.
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -94,12 +94,12 @@ CASES: dict[str, Shop] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_nasty_case(workshop, case):
-    """What was thought out beforehand ends in the tables of the straight way, of a rebuild and of the specification."""
-    workshop.holds(CASES[case])
+    """What was thought out beforehand ends in the tables of a rebuild and of the specification."""
+    workshop.holds(CASES[case], straight=False)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(6))
+@pytest.mark.parametrize("part", range(3))
 def test_any_order(workshop, part):
     """Random small shops end in the tables of the straight way, of a rebuild and of the specification."""
 
@@ -131,7 +131,7 @@ def with_deletes(text: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(3))
+@pytest.mark.parametrize("part", range(2))
 def test_any_order_with_deletes(workshop, built_in, part):
     """The same holds where records may delete their key, in every domain."""
     contracts = {domain: with_deletes(built_in(domain)) for domain in DELETES}
@@ -146,7 +146,7 @@ def test_any_order_with_deletes(workshop, built_in, part):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_any_order_with_decisions(workshop, part):
     """The same holds where people fix, release, discard and revoke in between, and batches are taken in again."""
 
@@ -167,7 +167,7 @@ def of_snapshots(built_in) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_any_order_with_snapshots(workshop, built_in, part):
     """The same holds where customers and products come as full snapshots, with decisions in between."""
 
@@ -222,7 +222,7 @@ SNAPSHOTS: dict[str, Shop] = {
 @pytest.mark.parametrize("case", SNAPSHOTS)
 def test_a_nasty_snapshot(workshop, built_in, case):
     """What was thought out beforehand of snapshots ends like any other path."""
-    workshop.holds(SNAPSHOTS[case], "snapshots", of_snapshots(built_in))
+    workshop.holds(SNAPSHOTS[case], "snapshots", of_snapshots(built_in), straight=False)
 
 
 CHANGES = st.lists(

@@ -27,8 +27,8 @@ def in_force(events: DataFrame) -> DataFrame:
         events: Rows of ops.quarantine_events.
 
     Returns:
-        quarantine_id, batch_id, domain, decision, edited (JSON of column to text, for a fix and a release of one), decided_by; no row for what was
-        revoked.
+        quarantine_id, batch_id, domain, decision, edited (JSON of column to text, for a fix and a release of one), decided_by; no
+        row for what was revoked.
     """
     newest = events.groupBy("quarantine_id", "batch_id", "domain").agg(F.max_by(F.struct(*COLUMNS), "event_seq").alias("_newest"))
     return newest.select("quarantine_id", "batch_id", "domain", "_newest.*").where(F.col("decision") != REVOKE)

@@ -104,9 +104,7 @@ def _file_books(lake: Lake, publication: Publication, domain: str) -> list[Findi
     return findings
 
 
-def _unbooked(
-    lake: Lake, publication: Publication, domain: str, entries: list[dict[str, Any]]
-) -> dict[tuple[int, str], int]:
+def _unbooked(lake: Lake, publication: Publication, domain: str, entries: list[dict[str, Any]]) -> dict[tuple[int, str], int]:
     """Records that a live batch's file had when it was received and that its books do not hold, by batch_seq and file."""
     live = {(entry.batch_id, entry.revision) for entry in publication.live}
     missing: Counter[tuple[int, str]] = Counter()
