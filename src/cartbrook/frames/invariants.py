@@ -1,18 +1,20 @@
-"""What must hold of every history and binding, whatever happened. Each function returns what breaks it; no row is good."""
+"""What must hold of histories, bindings and decisions, whatever happened. Functions return what breaks it; no row is good."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import DIMENSIONS, Contract, Contracts
 from cartbrook.contracts.tables import surrogate_key
+from cartbrook.frames.changes import changes
+from cartbrook.frames.decisions import COLUMNS, DISCARD
 from cartbrook.frames.facts import resolve
 from cartbrook.frames.history import tracked_fingerprint
 from cartbrook.frames.order import winners
-from cartbrook.frames.quarantine import PARKED
+from cartbrook.frames.quarantine import CORRECTED, DISCARDED, PARKED
 from cartbrook.frames.schema import fact_key
 from cartbrook.frames.snapshots import events
 
@@ -91,6 +93,25 @@ def unbound(
     for name in kept:
         wrong = wrong | ~F.col(name).eqNullSafe(F.col(f"_{name}"))
     return both.where(wrong).agg(F.count(F.lit(1)).alias("rows")).where("rows > 0")
+
+
+def other_rows(table: DataFrame, computed: DataFrame, key: Sequence[str]) -> DataFrame:
+    """Rows that a table lacks, has too many or has otherwise than they are computed: their number of `rows`."""
+    return changes(table, computed, key, table.columns).agg(F.count(F.lit(1)).alias("rows")).where("rows > 0")
+
+
+def undecided(quarantine: DataFrame, decisions: DataFrame) -> DataFrame:
+    """Decisions in force that ops.quarantine does not show, and rows that show one nobody took: number of `rows`.
+
+    Args:
+        quarantine: Rows of ops.quarantine.
+        decisions: Output of `decisions.in_force`, of records that live batches delivered.
+    """
+    shown = quarantine.where(F.col("decision").isNotNull() | F.col("status").isin(CORRECTED, DISCARDED))
+    columns = ("quarantine_id", *COLUMNS)
+    held = shown.select(*columns, (F.col("status") == DISCARDED).alias("_discarded"))
+    due = decisions.select(*columns, (F.col("decision") == DISCARD).alias("_discarded"))
+    return other_rows(held, due, ["quarantine_id"])
 
 
 def misparked(

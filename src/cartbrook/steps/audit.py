@@ -1,4 +1,4 @@
-"""Audit: prove from the published tables alone that books balance, histories hold and facts are bound as they must be."""
+"""Audit: prove from the published tables alone that books balance, histories hold, and gold is what the live records say."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook.context import fact_settings, mart_context
 from cartbrook.contracts.model import DIMENSIONS, FACTS
+from cartbrook.contracts.tables import surrogate_key
 from cartbrook.frames import books
-from cartbrook.frames.invariants import broken_versions, misparked, unbound, uncovered
+from cartbrook.frames.decisions import in_force
+from cartbrook.frames.facts import facts, resolve
+from cartbrook.frames.history import history
+from cartbrook.frames.invariants import broken_versions, misparked, other_rows, unbound, uncovered, undecided
+from cartbrook.frames.marts import MARTS, Mart, MartContext
+from cartbrook.frames.schema import fact_key
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.values import fetch
 from cartbrook.types import Batch, Publication
@@ -44,13 +52,23 @@ def audit(lake: Lake, publication: Publication, batch_id: str | None = None) -> 
     """
     if batch_id is not None:
         only = dataclasses.replace(publication, live=tuple(e for e in publication.live if e.batch_id == batch_id))
-        parts = lake.tables.each(lambda domain: _file_books(lake, only, domain), lake.contracts)
-        return [finding for part in parts for finding in part]
-    proofs: list[Callable[[], Finding]] = [partial(live_batches, lake, publication)]
-    proofs += [partial(_books, lake, publication, domain) for domain in lake.contracts]
-    proofs += [partial(_history, lake, publication, domain) for domain in DIMENSIONS]
-    proofs += [partial(_binding, lake, publication, domain) for domain in FACTS]
-    return lake.tables.each(lambda proof: proof(), proofs)
+        books_of = {f"books of {domain}": partial(_file_books, lake, only, domain) for domain in lake.contracts}
+        return [finding for part in lake.tables.each(_proved, books_of.items()) for finding in part]
+    proofs: dict[str, Callable[[], list[Finding]]] = {"live batches": lambda: [live_batches(lake, publication)]}
+    proofs |= {f"books of {domain}": partial(_books, lake, publication, domain) for domain in lake.contracts}
+    proofs |= {f"history in {name}": partial(_history, lake, publication, domain) for domain, name in DIMENSIONS.items()}
+    proofs |= {f"binding of {name}": partial(_binding, lake, publication, domain) for domain, name in FACTS.items()}
+    proofs |= {"decisions": partial(_decisions, lake, publication), "figures": partial(_figures, lake, publication)}
+    return [finding for part in lake.tables.each(_proved, proofs.items()) for finding in part]
+
+
+def _proved(proof: tuple[str, Callable[[], list[Finding]]]) -> list[Finding]:
+    """What a proof finds; that its tables cannot be read is a finding, too."""
+    name, prove = proof
+    try:
+        return prove()
+    except (PySparkException, OSError) as error:
+        return [Finding(name, f"its tables cannot be read ({type(error).__name__})")]
 
 
 def live_batches(lake: Lake, publication: Publication) -> Finding:
@@ -69,7 +87,7 @@ def live_batches(lake: Lake, publication: Publication) -> Finding:
     return Finding("live batches", problem, f"{len(live)} batches")
 
 
-def _books(lake: Lake, publication: Publication, domain: str) -> Finding:
+def _books(lake: Lake, publication: Publication, domain: str) -> list[Finding]:
     rows: Counter[str] = Counter()
     problems: list[str] = []
     entries = _entries(lake, publication, domain)
@@ -79,7 +97,7 @@ def _books(lake: Lake, publication: Publication, domain: str) -> Finding:
     for (_, file), missing in _unbooked(lake, publication, domain, entries).items():
         problems.append(f"{file}: {missing} records of those delivered are in no table")
     states = ", ".join(f"{count} {state}" for state, count in sorted(rows.items()))
-    return Finding(f"books of {domain}", "; ".join(problems[:5]) or None, f"{rows.total()} records: {states or 'none'}")
+    return [Finding(f"books of {domain}", "; ".join(problems[:5]) or None, f"{rows.total()} records: {states or 'none'}")]
 
 
 def _file_books(lake: Lake, publication: Publication, domain: str) -> list[Finding]:
@@ -136,29 +154,63 @@ def _wrong(entry: dict[str, Any]) -> list[str]:
     return [f"{entry['state']} money is not what was delivered"] if entry["delivered"] != entry["booked"] else []
 
 
-def _history(lake: Lake, publication: Publication, domain: str) -> Finding:
+def _history(lake: Lake, publication: Publication, domain: str) -> list[Finding]:
     contract = lake.contracts[domain]
     name = DIMENSIONS[domain]
     dimension = lake.published(f"gold.{name}", publication)
     problems = [f"{row['rows']} versions {row['problem']}" for row in fetch(broken_versions(dimension, contract))]
     silver = lake.published(f"silver.{domain}", publication)
     problems += [f"{row['rows']} records have no version" for row in fetch(uncovered(silver, dimension, contract))]
+    computed = other_rows(dimension, history(silver, contract), [surrogate_key(domain)])
+    problems += [f"{row['rows']} versions are not what the live records say" for row in fetch(computed)]
     versions = dimension.count()
-    return Finding(f"history in {name}", "; ".join(problems[:5]) or None, f"{versions} versions")
+    return [Finding(f"history in {name}", "; ".join(problems[:5]) or None, f"{versions} versions")]
 
 
-def _binding(lake: Lake, publication: Publication, domain: str) -> Finding:
+def _binding(lake: Lake, publication: Publication, domain: str) -> list[Finding]:
     contract = lake.contracts[domain]
     gold = {**DIMENSIONS, **FACTS}
     parents = {r.parent: lake.published(f"gold.{gold[r.parent]}", publication) for r in contract.references}
     fact = lake.published(f"gold.{FACTS[domain]}", publication)
     silver = lake.published(f"silver.{domain}", publication)
     wrong = unbound(silver, fact, parents, contract, lake.contracts)
-    problems = [f"{row['rows']} facts are not what the live records say" for row in fetch(wrong)]
+    problems = [f"{row['rows']} facts are not of the winning records" for row in fetch(wrong)]
+    computed = facts(resolve(silver, contract, parents, lake.contracts), contract, lake.contracts, fact_settings(lake.settings))
+    other = other_rows(fact, computed, fact_key(contract))
+    problems += [f"{row['rows']} facts are not what the live records say" for row in fetch(other)]
     aside = lake.published("ops.quarantine", publication).where(F.col("domain") == domain)
     astray = misparked(silver, aside, parents, contract, lake.contracts)
     problems += [f"{row['rows']} records {row['problem']}" for row in fetch(astray)]
-    return Finding(f"binding of {FACTS[domain]}", "; ".join(problems) or None, f"{fact.count()} facts")
+    return [Finding(f"binding of {FACTS[domain]}", "; ".join(problems) or None, f"{fact.count()} facts")]
+
+
+def _decisions(lake: Lake, publication: Publication) -> list[Finding]:
+    """Every decision on a record that a live batch delivered shows in ops.quarantine, and no other does."""
+    events = in_force(lake.published("ops.quarantine_events", publication))
+    delivered = reduce(
+        DataFrame.unionByName,
+        (
+            lake.tables.read(f"bronze.{domain}").where(_is_live(publication)).select(F.col("_record_id").alias("quarantine_id"))
+            for domain in lake.contracts
+        ),
+    )
+    decided = events.join(delivered.distinct(), "quarantine_id", "left_semi")
+    wrong = fetch(undecided(lake.published("ops.quarantine", publication), decided))
+    problem = "; ".join(f"{row['rows']} records are not as it was decided" for row in wrong)
+    return [Finding("decisions", problem or None, f"{decided.count()} in force")]
+
+
+def _figures(lake: Lake, publication: Publication) -> list[Finding]:
+    context = mart_context(lake.settings, publication.as_of, lake.published("gold.fact_orders", publication))
+    return lake.tables.each(lambda mart: _mart(lake, publication, mart, context), MARTS)
+
+
+def _mart(lake: Lake, publication: Publication, mart: Mart, context: MartContext) -> Finding:
+    gold = {name: lake.published(f"gold.{name}", publication) for name in mart.reads}
+    published = lake.published(f"gold.{mart.name}", publication)
+    wrong = fetch(other_rows(published, mart.build(gold, context), mart.key))
+    problem = "; ".join(f"{row['rows']} rows are not what the facts say" for row in wrong)
+    return Finding(f"figures of {mart.name}", problem or None, f"{published.count()} rows")
 
 
 def _is_live(publication: Publication, prefix: str = "") -> Column:

@@ -11,10 +11,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook import scorecard
+from cartbrook.context import fact_settings
 from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract
 from cartbrook.frames.binding import moved_keys
 from cartbrook.frames.changes import changes, come_or_gone, keys_of, within
-from cartbrook.frames.facts import FactSettings, facts, resolve
+from cartbrook.frames.facts import facts, resolve
 from cartbrook.frames.parking import movements, parked, raw_texts
 from cartbrook.frames.schema import fact_key
 from cartbrook.lake.lake import Lake
@@ -127,8 +128,7 @@ def _dated(records: DataFrame, contract: Contract) -> DataFrame:
 def _merge(lake: Lake, part: _Resolved) -> None:
     contract = part.contract
     table, key = GOLD[contract.domain], fact_key(contract)
-    settings = FactSettings(lake.settings.hemisphere, lake.settings.default_margin_rate, lake.settings.category_margin_rates)
-    computed = facts(part.records, contract, lake.contracts, settings)
+    computed = facts(part.records, contract, lake.contracts, fact_settings(lake.settings))
     current = within(lake.tables.read(table), part.touched, key)
     lake.tables.merge(table, changes(current, computed, key, lake.tables.schema(table).names), key)
 
