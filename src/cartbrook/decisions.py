@@ -139,7 +139,7 @@ def _require_allowed(decisions: Sequence[Decision], held: Mapping[str, Mapping[s
         elif decision.kind == REVOKE and row["decision"] is None:
             problems.append(f"{short}: {_WHY_NOT[REVOKE]}")
         elif decision.kind != REVOKE and row["status"] not in _ALLOWED[decision.kind]:
-            state = f"it is {row['status']}" if row["status"] else "its batch is not live"
+            state = f"it is {row['status']}" if row["status"] else "no live batch holds it"
             problems.append(f"{short}: {state}; {_WHY_NOT.get(decision.kind, f'{decision.kind} is not for that')}")
         seen.add(decision.quarantine_id)
     if problems:

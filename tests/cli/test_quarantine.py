@@ -234,3 +234,47 @@ def test_show_tells_of_the_live_revision_alone(cartbrook, shop):
     assert cartbrook("reprocess", "tea_2025_06_02", "-w", shop).code == 1
     rejected = cartbrook("show", "tea_2025_06_02", "-w", shop, "--json").json
     assert (rejected["files"], rejected["books"], rejected["quality"]) == (after["files"], after["books"], after["quality"])
+
+
+FILES = {
+    "a column twice": ("_id,order_amount,order_amount\n{id},1.00,2.00\n", "order_amount is there twice"),
+    "semicolons": ("_id;order_amount\n{id};1.00\n", "separated by commas"),
+    "a column without a name": ("_id,order_amount,\n{id},1.00,\n", "no column without a name"),
+    "an open quote": ('_id,order_amount\n{id},"1.00\n', "a quote in it has no end"),
+    "Latin-1": ("_id,order_amount\n{id},ä\n", "no CSV file in UTF-8"),
+}
+
+
+def test_what_a_spreadsheet_may_do_to_a_file(cartbrook, shop, tmp_path):
+    """A file that does not say clearly what was edited changes nothing, and the message says why; empty rows are nothing."""
+    [row] = listed(cartbrook, shop, "--status", "open")
+    for name, (text, said) in FILES.items():
+        path = tmp_path / f"{name}.csv"
+        path.write_text(text.format(id=row["quarantine_id"]), encoding="latin-1")
+        ended = cartbrook("quarantine", "fix", path, "-w", shop)
+        assert (ended.code, said in ended.err) == (2, True), (name, ended.err)
+    path = tmp_path / "edited.csv"
+    path.write_text(f"_id,order_amount\n{row['quarantine_id']},14.00\n,\n", encoding="utf-8")
+    assert cartbrook("quarantine", "fix", path, "-w", shop).out == "fix of 1 record: 1 corrected\n"
+
+
+def test_a_misspelt_name_is_not_an_empty_quarantine(cartbrook, shop):
+    """A status or rule that does not exist is refused, with those that are near."""
+    ended = cartbrook("quarantine", "list", "--status", "opne", "-w", shop)
+    assert (ended.code, "open, parked" in ended.err) == (2, True)
+    ended = cartbrook("quarantine", "release", "--rule", "order_amount_typ", "-w", shop)
+    assert (ended.code, "order_amount_type" in ended.err) == (2, True)
+
+
+def test_a_corrected_file_loses_decisions_and_says_so(cartbrook, shop, tmp_path):
+    """Ids are made of the file's content: a superseding file has other records, and its batch warns."""
+    [row] = listed(cartbrook, shop, "--status", "open")
+    assert cartbrook("quarantine", "discard", row["quarantine_id"], "-w", shop).code == 0
+    delivery = shutil.copytree(EXAMPLE, tmp_path / "again")
+    [orders] = delivery.rglob("orders_2025_06_02.csv")
+    orders.write_text(orders.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert cartbrook("submit", "--supersede", delivery / "trigger_2025_06_02.json", "-w", shop).code == 0
+    assert "1 decisions in force are on records that these files do not hold" in cartbrook("run", "-w", shop).out
+    [*_, batch] = cartbrook("batches", "-w", shop, "--json").json
+    assert batch["revision"] == 2
+    assert any("decisions in force" in warning for warning in batch["warnings"])

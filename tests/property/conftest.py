@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -110,7 +110,7 @@ class Past:
     live: dict[str, Delivery] = field(default_factory=dict)
     last: dict[str, Delivery] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
-    places: dict[str, tuple[str, str]] = field(default_factory=dict)
+    places: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def play(lake: Lake, shop: Shop) -> Past:
@@ -156,7 +156,9 @@ def choose(lake: Lake, choice: Choice, past: Past) -> None:
         text = {name: held.get(name, "") for name in lake.contracts[domain].names} | dict(choice.rows[domain])
     decision = Decision(id_, choice.kind, text)
     [decided] = pipeline.decide(lake, [decision], confirmed=True)
-    past.places[id_] = decided.batch_id, decided.domain
+    if choice.kind == "release" and row["edited"]:  # it tries the record as it reads now
+        decision = replace(decision, edited=json.loads(row["edited"]))
+    past.places[id_] = {"batch_id": decided.batch_id, "domain": decided.domain, "edited": row["edited"]}
     if choice.kind == "revoke":
         del past.decisions[id_]
     else:
@@ -166,8 +168,7 @@ def choose(lake: Lake, choice: Choice, past: Past) -> None:
 def decide_before(lake: Lake, past: Past) -> None:
     """Record the decisions in a lake that has no batch yet, as if all batches had been there, and were undone."""
     if past.decisions:
-        held = {id_: dict(zip(("batch_id", "domain"), past.places[id_], strict=True)) for id_ in past.decisions}
-        record = partial(decisions._record, list(past.decisions.values()), held)
+        record = partial(decisions._record, list(past.decisions.values()), past.places)
         with lake.exclusive():
             operation = runner.operation(lake, "decision", lake.ledger.newest())
             runner.carry(lake, operation, {"decide": record, "publish": publish.run})

@@ -181,7 +181,7 @@ def test_a_decision_on_a_batch_that_is_gone(lake):
     id_ = aside(lake)[3]["quarantine_id"]
     fix(lake, 3, order_amount="8.00")
     pipeline.undo(lake, "b2")
-    with pytest.raises(DecisionRefused, match="its batch is not live"):
+    with pytest.raises(DecisionRefused, match="no live batch holds it"):
         pipeline.decide(lake, [Decision(id_, "fix", {})])
     [decided] = pipeline.decide(lake, [Decision(id_, "revoke")])
     assert (decided.before, decided.after) == (None, None)

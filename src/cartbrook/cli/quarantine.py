@@ -32,7 +32,7 @@ def list_(
     rule: OfRule = None,
     status: Annotated[str | None, typer.Option(help="open, parked, released, corrected or discarded.")] = None,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only what waits longer than max_days_parked.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="The most to list.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The most to list.")] = 50,
     raw: Annotated[bool, typer.Option("--raw", help="With the record as delivered, which may hold personal data.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -45,7 +45,10 @@ def write(folder: Path, rows: Sequence[Mapping[str, Any]], contracts: Contracts)
     for path in paths.values():
         if path.exists():
             raise UsageError(f"{path} is there already.", hint="It may hold edits: name another folder, or remove it.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {(error.strerror or 'not writable').lower()}.") from None
     for domain, path in paths.items():
         with path.open("x", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
@@ -72,20 +75,33 @@ def read(path: Path) -> Edited:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
             columns = tuple(reader.fieldnames or ())
+            _require_header(path, columns)
             records = []
             for record in reader:
                 if None in record or None in record.values():
                     raise UsageError(f"{path}:{reader.line_num}: not as many fields as the header.", hint="Nothing was changed.")
+                if not any(record.values()):
+                    continue  # a spreadsheet writes empty rows as commas
                 records.append({**{name: verbatim(text) for name, text in record.items()}, "_line": str(reader.line_num)})
     except OSError as error:
         raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}.") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: this is no CSV file in UTF-8 ({type(error).__name__}).") from None
+    except (csv.Error, UnicodeDecodeError):
+        hint = "Save it as CSV in UTF-8, separated by commas. Nothing was changed."
+        raise UsageError(f"{path}: this is no CSV file in UTF-8, or a quote in it has no end.", hint=hint) from None
     finally:
         csv.field_size_limit(limit)
-    if "_id" not in columns:
-        raise UsageError(f"{path}: the column _id is missing.", hint="Edit a file that `cartbrook quarantine export` wrote.")
     return Edited(path, columns, records)
+
+
+def _require_header(path: Path, columns: Sequence[str]) -> None:
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise UsageError(f"{path}: the column {twice[0] or '(without a name)'} is there twice.", hint="Nothing was changed.")
+    if "_id" not in columns:
+        other = next((sign for sign in (";", "\t", "|") if any("_id" in name.split(sign) for name in columns)), None)
+        if other is not None or (columns and columns[0].startswith("sep=")):
+            raise UsageError(f"{path}: fields must be separated by commas.", hint="Save it as CSV (comma delimited) in UTF-8.")
+        raise UsageError(f"{path}: the column _id is missing.", hint="Edit a file that `cartbrook quarantine export` wrote.")
 
 
 def edits(files: Sequence[Edited], known: Sequence[Mapping[str, Any]], contracts: Contracts) -> dict[str, dict[str, str]]:
@@ -106,7 +122,8 @@ def edits(files: Sequence[Edited], known: Sequence[Mapping[str, Any]], contracts
             contract = contracts[row["domain"]]
             for name in file.columns:
                 if name not in (*OURS, *contract.names):
-                    raise UsageError(f"{file.path}: {row['domain']} has no column {name}.", hint="Nothing was changed.")
+                    known_name = name or "without a name"
+                    raise UsageError(f"{file.path}: {row['domain']} has no column {known_name}.", hint="Nothing was changed.")
             if row["quarantine_id"] in seen:
                 raise UsageError(f"{file.path}:{record['_line']}: a record is named twice.", hint="Nothing was changed.")
             seen.add(row["quarantine_id"])

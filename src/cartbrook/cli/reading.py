@@ -10,7 +10,8 @@ import typer
 from cartbrook.cli.options import HERE, Json, Workspace, command
 from cartbrook.cli.output import say, say_json, say_records
 
-_COUNTS = ("read", "accepted", "quarantined", "parked", "duplicate", "rejected")
+_COUNTS = ("read", "accepted", "corrected", "discarded", "quarantined", "parked", "duplicate", "rejected")
+_SELDOM = ("rows_corrected", "rows_discarded")
 _BATCH_COLUMNS = {
     "batch_id": "batch",
     "revision": "rev",
@@ -66,7 +67,7 @@ def batches(workspace: Workspace = HERE, as_json: Json = False) -> None:
     if as_json:
         say_json(rows)
     elif rows:
-        say_records(rows, _BATCH_COLUMNS)
+        _say_batches(rows)
     else:
         say(f"no batch yet; next: {command(workspace, 'submit', 'TRIGGER.json')}")
 
@@ -86,7 +87,7 @@ def show(
     if as_json:
         say_json(report)
         return
-    say_records(report["revisions"], _BATCH_COLUMNS)
+    _say_batches(report["revisions"])
     for row in report["revisions"]:
         if row["error"]:
             say(f"revision {row['revision']}: {row['error']}")
@@ -106,6 +107,12 @@ def show(
     )
     for revision, place in report["places"].items():
         say(f"\nFiles of revision {revision}: {place}")
+
+
+def _say_batches(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Batches with their counts; those of decisions where there are any."""
+    unused = [name for name in _SELDOM if not any(row[name] for row in rows)]
+    say_records(rows, {name: title for name, title in _BATCH_COLUMNS.items() if name not in unused})
 
 
 def say_money(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from pyspark.sql import functions as F
 
 from cartbrook.cli.output import records_of
 from cartbrook.errors import UsageError
-from cartbrook.frames.quarantine import PARKED
+from cartbrook.frames.quarantine import PARKED, STATUSES
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.views import Views
 from cartbrook.types import Publication
@@ -42,7 +43,11 @@ def quarantine(
         overdue: Only those that wait longer than the setting `max_days_parked`.
         limit: The most to return.
         raw: With the record as delivered and as edited, which may hold personal data.
+
+    Raises:
+        UsageError: There is no such status, or no such rule in any contract.
     """
+    _require_known(lake, where.get("status"), rule)
     newest = lake.ledger.newest()
     frame = Views(lake, newest).read("ops.quarantine")
     for column, value in where.items():
@@ -59,6 +64,17 @@ def quarantine(
         {**row, "waits_days": waited.get(row["batch_id"]) if row["status"] == PARKED else None}
         for row in records_of(frame if limit is None else frame.limit(limit))
     ]
+
+
+def _require_known(lake: Lake, status: str | None, rule: str | None) -> None:
+    """Raise UsageError for a misspelt name: nothing found would look like nothing there."""
+    if status is not None and status.lower() not in STATUSES:
+        raise UsageError(f"There is no status {status}.", hint=f"One of {', '.join(STATUSES)}.")
+    rules = {known.name for contract in lake.contracts.values() for known in contract.rules}
+    if rule is not None and rule not in rules:
+        close = difflib.get_close_matches(rule, rules, 3)
+        hint = f"Did you mean {' or '.join(close)}?" if close else "`cartbrook contracts show DOMAIN` lists the rules."
+        raise UsageError(f"There is no rule {rule}.", hint=hint)
 
 
 def overdue(lake: Lake, newest: Publication) -> int:
@@ -80,7 +96,7 @@ def record(lake: Lake, id_: str) -> Record:
     id_ = found["quarantine_id"]
     rows = records_of(views.read("ops.quarantine").where(F.col("quarantine_id") == id_).drop("batch_seq"))
     if not rows:
-        raise UsageError(f"{id_[:12]}: its batch is not live.", hint="Deliver the batch again, or revoke what was decided.")
+        raise UsageError(f"{id_[:12]}: no live batch holds it.", hint="Deliver it again, or revoke what was decided.")
     [row] = rows
     contract = lake.contracts[row["domain"]]
     rules = {rule.name: rule for rule in contract.rules}

@@ -127,7 +127,7 @@ def audit(
     batch_id: Annotated[str | None, typer.Argument(metavar="[BATCH_ID]", help="Only its books, file by file.")] = None,
     workspace: Workspace = HERE,
     publication: Annotated[
-        int | None, typer.Option(metavar="N", help="As things were in publication N; the newest unless given.")
+        int | None, typer.Option(metavar="N", min=0, max=2**62, help="As things were in publication N; the newest unless given.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -20,6 +20,7 @@ CORRECTED = "corrected"
 """A person's decision made it pass."""
 DISCARDED = "discarded"
 """A person decided that it does not count."""
+STATUSES = (OPEN, PARKED, RELEASED, CORRECTED, DISCARDED)
 
 
 def quarantine_rows(records: DataFrame, contract: Contract) -> DataFrame:

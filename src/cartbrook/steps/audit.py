@@ -202,15 +202,19 @@ def _decisions(lake: Lake, publication: Publication) -> list[Finding]:
 
 def _figures(lake: Lake, publication: Publication) -> list[Finding]:
     context = mart_context(lake.settings, publication.as_of, lake.published("gold.fact_orders", publication))
-    return lake.tables.each(lambda mart: _mart(lake, publication, mart, context), MARTS)
+    parts = lake.tables.each(lambda mart: _mart(lake, publication, mart, context), MARTS)
+    problems = [
+        f"{mart.name}: {wrong} rows are not what the facts say" for mart, (_, wrong) in zip(MARTS, parts, strict=True) if wrong
+    ]
+    return [Finding("figures", "; ".join(problems) or None, f"{len(MARTS)} marts, {sum(rows for rows, _ in parts)} rows")]
 
 
-def _mart(lake: Lake, publication: Publication, mart: Mart, context: MartContext) -> Finding:
+def _mart(lake: Lake, publication: Publication, mart: Mart, context: MartContext) -> tuple[int, int]:
+    """The rows of a mart, and how many are others than they must be."""
     gold = {name: lake.published(f"gold.{name}", publication) for name in mart.reads}
     published = lake.published(f"gold.{mart.name}", publication)
     wrong = fetch(other_rows(published, mart.build(gold, context), mart.key))
-    problem = "; ".join(f"{row['rows']} rows are not what the facts say" for row in wrong)
-    return Finding(f"figures of {mart.name}", problem or None, f"{published.count()} rows")
+    return published.count(), sum(row["rows"] for row in wrong)
 
 
 def _is_live(publication: Publication, prefix: str = "") -> Column:

@@ -51,9 +51,11 @@ def _guard(lake: Lake, operation: Operation, contract: Contract) -> None:
             open_, gone, delivered = _shrinkage(lake, operation, batch, contract)
             likely = gone <= _FEW or gone <= lake.settings.max_snapshot_shrink * open_
             if not likely or (gone and not delivered):
+                again = operation.cause != "batch" or batch.taken_from is not None  # a person is at the command already
+                how = "the option --confirm" if again else f"cartbrook run --confirm {batch.batch_id}"
                 raise SnapshotShrinks(
                     f"{batch.batch_id}: the full snapshot of {contract.domain} lacks {gone} of {open_} that are there.",
-                    hint=f"If they are gone indeed, confirm it: --confirm {batch.batch_id}",
+                    hint=f"If they are gone indeed, confirm it: {how}",
                 )
 
 

@@ -16,13 +16,17 @@ from cartbrook.contracts.model import DIMENSIONS
 from cartbrook.errors import BooksDoNotBalance, DeclaredDiffers
 from cartbrook.frames import books
 from cartbrook.frames.changes import keys_of, within
+from cartbrook.frames.decisions import in_force
 from cartbrook.frames.invariants import broken_versions
 from cartbrook.frames.likeness import near_duplicates
 from cartbrook.frames.quarantine import CORRECTED, DISCARDED, PARKED
 from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
+from cartbrook.lake.values import fetch
 from cartbrook.types import Batch, BatchRow, Operation, Publication, StepResult
+
+EVENTS = "ops.quarantine_events"
 
 
 def run(lake: Lake, operation: Operation) -> StepResult:
@@ -92,8 +96,13 @@ def _counted(lake: Lake, operation: Operation, batch: Batch, row: BatchRow) -> B
     """A row of ops.batches with counts and score, once books and histories have been found to be in order."""
     domains = [domain for domain in DIMENSIONS if _written(lake, operation, f"gold.{DIMENSIONS[domain]}")]
     histories = [partial(_require_history, lake, batch, domain) for domain in domains]
-    checks = [partial(_balanced, lake, batch), partial(_near_duplicates, lake, batch), *histories]
-    counts, alike, *_ = lake.tables.each(lambda check: check(), checks)
+    checks = [
+        partial(_balanced, lake, batch),
+        partial(_near_duplicates, lake, batch),
+        partial(_orphaned, lake, batch),
+        *histories,
+    ]
+    counts, alike, orphaned, *_ = lake.tables.each(lambda check: check(), checks)
     results = scorecard.saved(lake, batch)
     warnings = [warning for file in batch.files for warning in file.warnings]
     warnings += [
@@ -101,6 +110,8 @@ def _counted(lake: Lake, operation: Operation, batch: Batch, row: BatchRow) -> B
         for domain in batch.domains
         if alike[domain]
     ]
+    if orphaned.total():
+        warnings.append(f"{orphaned.total()} decisions in force are on records that these files do not hold")
     return dataclasses.replace(
         row,
         warnings=(*warnings, *scorecard.warnings(lake, results)),
@@ -186,6 +197,18 @@ def _near_duplicates(lake: Lake, batch: Batch) -> Counter[str]:
         for domain in batch.domains
     ]
     return Counter({row["domain"]: row["keys"] for row in lake.tables.stage(reduce(DataFrame.unionByName, parts)).fetch()})
+
+
+def _orphaned(lake: Lake, batch: Batch) -> Counter[str]:
+    """Decisions in force on records of the batch that its files do not hold (any more): where a file changes, ids do, too."""
+    if lake.tables.version(EVENTS) == 0:  # as it was made: nobody has ever decided anything
+        return Counter()
+    where = {"_batch_seq": batch.batch_seq, "_revision": batch.revision}
+    decided = in_force(lake.tables.read(EVENTS).where(F.col("batch_id") == batch.batch_id))
+    for domain in batch.domains:
+        delivered = lake.tables.read(f"bronze.{domain}", where=where).select(F.col("_record_id").alias("quarantine_id"))
+        decided = decided.join(delivered, "quarantine_id", "left_anti")
+    return Counter(row["domain"] for row in fetch(decided.select("domain")))
 
 
 def _problem(entry: dict[str, Any]) -> str | None:
