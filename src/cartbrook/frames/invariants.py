@@ -96,8 +96,11 @@ def unbound(
 
 
 def other_rows(table: DataFrame, computed: DataFrame, key: Sequence[str]) -> DataFrame:
-    """Rows that a table lacks, has too many or has otherwise than they are computed: their number of `rows`."""
-    return changes(table, computed, key, table.columns).agg(F.count(F.lit(1)).alias("rows")).where("rows > 0")
+    """Rows that a table lacks, has too many or has otherwise than they are computed: their number of `rows`.
+
+    Columns that contracts have lost are stored still, and not looked at.
+    """
+    return changes(table, computed, key, computed.columns).agg(F.count(F.lit(1)).alias("rows")).where("rows > 0")
 
 
 def undecided(quarantine: DataFrame, decisions: DataFrame) -> DataFrame:
