@@ -248,4 +248,4 @@ def built_in() -> Callable[[str], str]:
     """The text of a built-in contract, for a test to change."""
     from cartbrook.contracts import load
 
-    return lambda domain: (load._BUILT_IN / f"{domain}.odcs.yaml").read_text(encoding="utf-8")
+    return lambda domain: (load.BUILT_IN / f"{domain}.odcs.yaml").read_text(encoding="utf-8")
