@@ -201,3 +201,32 @@ def test_a_condition(tables, text):
     expression = read(text)
     assert expression.problems == ()
     assert tables["object"].where(expression.sql).count() == CONDITIONS[text]
+
+
+COMPILED = {
+    **CONDITIONS,
+    "date_add(d, cast(n * 1000000000 AS int)) > d": 0,
+    "add_months(d, cast(n * 100 AS int)) > d": 5,
+    "n * 999999999999999999 >= n": 6,
+    "text NOT LIKE '%x%'": 6,
+    "text IS DISTINCT FROM 'b'": 6,
+    "date_trunc('month', d) = d": 2,
+    "coalesce(d, '2025-01-01') = '2025-01-01'": 2,
+    "CASE WHEN n > 1 THEN n ELSE m END > 1": 5,
+    "other.price < m": 4,
+    "(n > 1) IS NOT TRUE AND b": 2,
+}
+
+
+def test_conditions_as_they_are_compiled(tables):
+    """Those of a shop's own contracts: no odd record stops them, whole numbers do not wrap, and a context is a struct."""
+    from pyspark.sql import functions as F
+
+    rows = tables["object"].withColumn("other", F.struct(F.expr("CAST(2 AS DECIMAL(18, 2))").alias("price")))
+    kinds = {"object": COLUMNS, "other": {"price": "decimal(18,2)"}}
+    found = [
+        F.count(F.when(F.expr(queries.compiled_condition(read(text).sql, kinds, "object")), 1)).alias(f"_{nth}")
+        for nth, text in enumerate(COMPILED)
+    ]
+    counts = rows.agg(*found).toArrow().to_pylist()[0].values()
+    assert dict(zip(COMPILED, counts, strict=True)) == COMPILED

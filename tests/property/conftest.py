@@ -247,6 +247,6 @@ def workshop(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 @pytest.fixture
 def built_in() -> Callable[[str], str]:
     """The text of a built-in contract, for a test to change."""
-    from cartbrook.contracts import load
+    from cartbrook.contracts import conditions
 
-    return lambda domain: (load._BUILT_IN / f"{domain}.odcs.yaml").read_text(encoding="utf-8")
+    return lambda domain: (conditions.BUILT_IN / f"{domain}.odcs.yaml").read_text(encoding="utf-8")

@@ -31,7 +31,7 @@ def text_of(domain: str) -> str:
     """The built-in contract as it is written."""
     import cartbrook.contracts.load as module
 
-    return (module._BUILT_IN / f"{domain}.odcs.yaml").read_text(encoding="utf-8")
+    return (module.BUILT_IN / f"{domain}.odcs.yaml").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.property.shops import batch, customer, order, product, shipment
 
 from cartbrook import pipeline
 from cartbrook.config import Settings
-from cartbrook.contracts import load
+from cartbrook.contracts import conditions
 from cartbrook.errors import DecisionRefused
 from cartbrook.testing import RAGGED, content, differences, submit
 from cartbrook.types import Decision
@@ -260,7 +260,7 @@ def test_a_fixed_parent_brings_its_children(lake):
 
 def test_release_under_a_relaxed_contract(lake, engine):
     """Where the contract was relaxed, release lets the record in; a stricter one sets aside what the next decision re-reads."""
-    text = (load._BUILT_IN / "orders.odcs.yaml").read_text(encoding="utf-8")
+    text = (conditions.BUILT_IN / "orders.odcs.yaml").read_text(encoding="utf-8")
     relaxed = text.replace("expect: order_amount > 0", "expect: order_amount > -100")
     assert relaxed != text
     fix(lake, 3, order_amount="-8.00")
@@ -276,7 +276,7 @@ def test_release_under_a_relaxed_contract(lake, engine):
 
 def test_a_release_keeps_what_a_fix_edited(lake, engine):
     """A record that was fixed and broke a rule still is released as it was edited, not as it was delivered."""
-    text = (load._BUILT_IN / "orders.odcs.yaml").read_text(encoding="utf-8")
+    text = (conditions.BUILT_IN / "orders.odcs.yaml").read_text(encoding="utf-8")
     assert fix(lake, 3, order_amount="-8.00").after == "open"
     relaxed = text.replace("expect: order_amount > 0", "expect: order_amount > -100")
     (lake.places.contracts / "orders.odcs.yaml").write_text(relaxed)

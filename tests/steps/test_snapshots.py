@@ -9,7 +9,7 @@ from tests.property.test_any_order import with_setting
 
 from cartbrook import pipeline
 from cartbrook.config import Settings
-from cartbrook.contracts import load
+from cartbrook.contracts import conditions
 from cartbrook.errors import SnapshotShrinks
 from cartbrook.testing import submit
 from cartbrook.types import Decision
@@ -27,7 +27,7 @@ def lake(engine, tmp_path):
 
     root = tmp_path / "shop"
     (root / "contracts").mkdir(parents=True)
-    built_in = (load._BUILT_IN / "customers.odcs.yaml").read_text(encoding="utf-8")
+    built_in = (conditions.BUILT_IN / "customers.odcs.yaml").read_text(encoding="utf-8")
     snapshot = with_setting(built_in, "{property: snapshot, value: full}")
     (root / "contracts" / "customers.odcs.yaml").write_text(snapshot, encoding="utf-8")
     with pipeline.open_lake(root, Settings(stable_seconds=Decimal(0)), engine=engine, create=True) as opened:

@@ -94,7 +94,7 @@ def test_what_a_rule_reads_and_measures():
     assert found["small"].filter == "currency = 'EUR'"
     assert found["small"].reads == ("order_amount", "currency")
     assert found["row_count"].measure == "count(1)"
-    assert found["not_empty"].measure == "count(CASE WHEN currency = 'EUR' THEN 1 END)"
+    assert found["not_empty"].measure == "count(CASE WHEN (`currency` = 'EUR') THEN 1 END)"
     assert found["fresh"].measure == "min(datediff(batch_date, `order_date`))"
     assert found["usual_count"].measure == "count(1)"
     assert found["turnover"].measure == "TRY_CAST(sum(CASE WHEN (`currency` = 'EUR') THEN `order_amount` END) AS DECIMAL(28, 6))"

@@ -97,6 +97,7 @@ def test_the_tables_of_a_query_decide_how_far_it_looks():
         ("datediff(max(batch_date), max(order_date))", "datediff(max(`batch_date`), max(`order_date`))"),
         ("count_if(order_date < date_sub(batch_date, length(order_id)))", None),
         ("count_if(currency NOT IN ('EUR', 'USD') AND order_status IS NOT NULL)", None),
+        ("count_if(order_id NOT LIKE 'O%')", "count(CASE WHEN (NOT (`order_id` LIKE 'O%')) THEN 1 END)"),
         ("count_if(order_id LIKE 'O%' OR NOT contains(order_id, 'x'))", None),
         ("count_if(order_amount BETWEEN 1 AND 2.5 AND coalesce(order_status, 'none') <> 'none')", None),
         ("round(100 * count(payment_method) / count(*), 1)", None),

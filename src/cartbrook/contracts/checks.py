@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from cartbrook.contracts.conditions import compile_conditions
 from cartbrook.contracts.document import Document
 from cartbrook.contracts.expressions import CONTEXT, check_names, foreign_columns
 from cartbrook.contracts.measures import compile_foreign, compile_own
@@ -101,6 +102,7 @@ def check_contract(document: Document) -> None:
     _check_settings(document, contract)
     _check_rules(document, contract)
     compile_own(document)
+    compile_conditions(document)
 
 
 def check_together(documents: Mapping[str, Document]) -> None:
@@ -123,6 +125,7 @@ def check_together(documents: Mapping[str, Document]) -> None:
                     condition.spot.problem(f"{domain} has no column {quoted(column)}", suggestion(column, parent.names))
         readable = {domain: other.contract for domain, other in documents.items() if other.contract is not None}
         compile_foreign(document, readable)
+        compile_conditions(document, readable)
 
 
 def _require_whole_key(spot: Spot, reference: Reference, parent: Contract | None) -> None:
@@ -208,6 +211,9 @@ def _check_settings(document: Document, contract: Contract) -> None:
         settings["currency"].problem(f"currency: column {contract.currency} must be required", "required: true")
     if len(set(contract.sequence_by)) < len(contract.sequence_by):
         settings["sequence_by"].problem("sequence_by names a column twice")
+    if contract.currency in contract.names and contract.column(contract.currency).enumeration is not None:
+        what = f"currency: column {contract.currency} has validValues: what they do not list would be money of no currency"
+        settings["currency"].problem(what, "a pattern such as EUR|USD at the column, and action: quarantine")
     if contract.snapshot_full and contract.domain not in DIMENSIONS:
         hint = "in other domains what a delivery does not name stays as it is"
         settings["snapshot"].problem("snapshot: full is for customers and products", hint)

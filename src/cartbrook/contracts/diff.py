@@ -45,6 +45,8 @@ _STRICTNESS = (Action.KEEP, Action.PARK, Action.QUARANTINE, Action.REJECT_BATCH)
 _WORDS = {"expect": "condition", "needs": "domains it looks at", "snapshot_full": "snapshot: full"}
 _MILD = ("severity", "switch", "dimension", "description")
 """What of a rule can change without another record being set aside."""
+_RUN = ("expect_run", "filter_run")
+"""How engines are told what a rule says."""
 _AGAIN = "earlier records follow with `rebuild --from-bronze`"
 
 
@@ -217,7 +219,7 @@ def _rules(old: Contract, new: Contract) -> _Found:
 
 def _judges(rule: Rule) -> tuple[Any, ...]:
     """What a rule looks at, whatever it is called and costs."""
-    mild = ("name", "action", *_MILD)
+    mild = ("name", "action", *_RUN, *_MILD)
     return tuple(getattr(rule, field.name) for field in dataclasses.fields(rule) if field.name not in mild)
 
 
@@ -226,7 +228,7 @@ def _rule(old: Rule, new: Rule) -> Iterator[tuple[Kind, str]]:
     for field in dataclasses.fields(Rule):
         name = field.name
         before, after = getattr(old, name), getattr(new, name)
-        if name == "name" or before == after or (new.check == "reference" and name not in ("severity", "dimension")):
+        if name in ("name", *_RUN) or before == after or (new.check == "reference" and name not in ("severity", "dimension")):
             continue
         if name == "description":
             yield Kind.COMPATIBLE, "described in other words"

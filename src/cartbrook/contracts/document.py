@@ -47,6 +47,7 @@ class Document:
         places: Where the parts stand: the object as "", columns and rules by name.
         settings: Places of the object's custom properties.
         rules: The reader of its rules, which knows their conditions.
+        built_in: It comes with cartbrook, and its conditions have been tested on every engine.
     """
 
     report: Report
@@ -55,6 +56,7 @@ class Document:
     types: dict[str, Spot] = field(default_factory=dict)
     settings: dict[str, Spot] = field(default_factory=dict)
     rules: RuleReader = field(default_factory=lambda: RuleReader(""))
+    built_in: bool = False
 
 
 def read_document(text: str, source: str) -> Document:

@@ -52,7 +52,7 @@ MAX_LENGTH = 2_000
 _KEYWORDS = frozenset(
     {
         *("and", "or", "not", "in", "is", "null", "true", "false", "between", "like", "case", "when", "then", "else", "end"),
-        *("distinct", "from", "as", "interval"),
+        *("distinct", "from", "as"),
     }
 )
 _TYPE_LITERALS = frozenset({"date", "timestamp"})
@@ -217,6 +217,8 @@ def _names(tokens: list[_Token], problems: list[tuple[str, str | None]]) -> list
             continue
         if token.word in _QUERIES and (called or token.word == "select"):
             problems.append((f"{token.word} does not belong in a condition", "look at other tables through `context`"))
+        elif token.word == "interval" and (after.kind in ("string", "number")):
+            problems.append(("engines differ on intervals", "date_add(date, days), add_months(date, months)"))
         elif token.word in _KEYWORDS or (token.word in _TYPE_LITERALS and after.kind == "string"):
             continue
         elif called:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cartbrook.contracts.checks import check_contract, check_together
+from cartbrook.contracts.conditions import BUILT_IN, SUFFIX
 from cartbrook.contracts.document import Document, read_document
 from cartbrook.contracts.expressions import CONTEXT, Context
 from cartbrook.contracts.model import DOMAINS, Column, Contract, Contracts, Reference, Rule
@@ -17,6 +18,7 @@ from cartbrook.contracts.yaml_marks import MAX_PROBLEMS, Report, quoted, suggest
 from cartbrook.errors import ContractError
 
 __all__ = [
+    "BUILT_IN",
     "CONTEXT",
     "Context",
     "examine",
@@ -27,9 +29,6 @@ __all__ = [
     "rules_hash",
     "without",
 ]
-
-SUFFIX = ".odcs.yaml"
-_BUILT_IN = Path(__file__).parent / "domains"
 
 
 def load_contracts(overrides: Path | None = None) -> Contracts:
@@ -66,8 +65,9 @@ def examine(overrides: Path | None = None, files: Sequence[Path] = ()) -> tuple[
             document.places[""].problem(f"a second contract of {document.contract.domain}", "one of them would be in force")
     documents: dict[str, Document] = {}
     for domain in DOMAINS:
-        path = own.get(domain, _BUILT_IN / f"{domain}{SUFFIX}")
+        path = own.get(domain, BUILT_IN / f"{domain}{SUFFIX}")
         document = drafted.get(domain) or _read(path, path.name if domain in own else f"built-in {path.name}")
+        document.built_in = domain not in own and domain not in drafted
         check_contract(document)
         if document.contract is not None and document.contract.domain != domain:
             other = document.contract.domain

@@ -83,6 +83,7 @@ class Rule:
         missing: For check ``missing``: texts that stand for no value, beside the empty field.
         columns: For ``distinct`` the columns whose values no two records of a batch share; for ``freshness`` the one it reads.
         filter: An SQL condition; the rule applies to the records that fulfil it, and to no other.
+        expect_run: `expect` as engines run it, where that is not how it is written (see `conditions`); `filter_run` likewise.
         reads: The columns that `expect` and `filter` name: where one of them could not be read, the rule is not judged.
         measure: For MEASURES: SQL. A query for check ``sql``, with each table as ``table_mark`` has it; else an aggregate.
         tables: For check ``sql``: the tables beside the batch's own records.
@@ -115,6 +116,18 @@ class Rule:
     switch: str | None = None
     needs: tuple[str, ...] = ()
     description: str = ""
+    expect_run: str | None = None
+    filter_run: str | None = None
+
+    @property
+    def good(self) -> str | None:
+        """The condition that a good record fulfils, to be run."""
+        return self.expect_run or self.expect
+
+    @property
+    def applies(self) -> str | None:
+        """The condition of the records that it applies to, to be run."""
+        return self.filter_run or self.filter
 
     @property
     def measures(self) -> bool:

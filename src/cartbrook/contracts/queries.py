@@ -140,6 +140,27 @@ def compiled(query: Query, tables: Mapping[str, Mapping[str, str]]) -> str:
     return f"SELECT TRY_CAST(`{name}` AS {RESULT}) AS `measured` FROM ({sql}) AS `_cell`"  # noqa: S608 - made of checked terms
 
 
+def compiled_condition(text: str, tables: Mapping[str, Mapping[str, str]], own: str) -> str:
+    """A condition of a rule as it is run.
+
+    Args:
+        text: As `expressions.read` gives it.
+        tables: Columns and their types of all that it may name, by the name before the point.
+        own: The one of them that is named without.
+
+    Raises:
+        Refused: The first thing that is wrong with it.
+    """
+    problems: list[tuple[str, str | None]] = []
+    tree = _select(f"SELECT 1 FROM {_OBJECT} WHERE {text}", problems)  # noqa: S608 - only parsed
+    if tree is None or set(_given(tree)) - {"expressions", "from_", "where"} or "where" not in _given(tree):
+        raise Refused(*(problems or [("this is more than a condition", None)])[0])
+    found = condition(tree.args["where"].this, Names(tables, own=own))
+    if found.aggregated:
+        raise Refused("an aggregate in a condition", "implementation: {aggregate: …}")
+    return found.sql
+
+
 def _select(text: str, problems: list[tuple[str, str | None]]) -> exp.Select | None:
     """The one SELECT of a text, or None and a problem."""
     if len(text) > MAX_LENGTH:
@@ -148,8 +169,10 @@ def _select(text: str, problems: list[tuple[str, str | None]]) -> exp.Select | N
     try:
         statements = [tree for tree in sqlglot.parse(text, dialect=_Rules) if tree is not None]
     except sqlglot.errors.SqlglotError as error:
-        said = getattr(error, "errors", None) or [{"description": str(error).splitlines()[0]}]
-        problems.append((f"not SQL: {clipped(str(said[0]['description']))}", None))
+        said = (getattr(error, "errors", None) or [{"description": str(error).splitlines()[0]}])[0]
+        what = "a part is missing" if " missing for " in said["description"] else clipped(str(said["description"]))
+        near = str(said.get("highlight") or "").strip()
+        problems.append((f"not SQL: {what}", f"look at {quoted(clipped(near))}" if near else None))
         return None
     except RecursionError:
         problems.append(("nested too deeply", None))

@@ -53,12 +53,14 @@ class Condition:
     Attributes:
         rule: The rule it belongs to.
         context: Names of the context that the rule declares.
+        is_filter: It limits the rule to some records, and is not what a good record fulfils.
     """
 
     rule: str
     expression: expressions.Expression
     spot: Spot
     context: tuple[str, ...] = ()
+    is_filter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +235,11 @@ class RuleReader:
         spot = properties.get("filter")
         text = spot.text() if spot is not None else None
         if spot is None or text is None:
-            return dataclasses.replace(rule, measure=rule.measure or _plain_measure(rule, None))
+            return dataclasses.replace(rule, measure=rule.measure or plain_measure(rule, None))
         condition = expressions.read(text)
-        self.conditions.append(Condition(rule.name, condition, spot, context))
+        self.conditions.append(Condition(rule.name, condition, spot, context, is_filter=True))
         reads = tuple(dict.fromkeys((*rule.reads, *condition.columns)))
-        measure = rule.measure or _plain_measure(rule, condition.sql)
+        measure = rule.measure or plain_measure(rule, condition.sql)
         return dataclasses.replace(rule, filter=condition.sql, reads=reads, measure=measure)
 
 
@@ -277,7 +279,7 @@ def _of_no_use(rule: Rule, properties: Mapping[str, Spot]) -> list[str]:
     return [name for name, is_useless in useless.items() if is_useless and name in properties]
 
 
-def _plain_measure(rule: Rule, condition: str | None) -> str | None:
+def plain_measure(rule: Rule, condition: str | None) -> str | None:
     """The aggregate of a rule that needs none to be written: the number of records, or the age of the newest one."""
     if rule.check in ("rows", "trailing"):
         return "count(1)" if condition is None else f"count(CASE WHEN {condition} THEN 1 END)"

@@ -7,7 +7,7 @@ quotient), casts as try_cast (one odd value would stop the batch). What is not k
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -55,16 +55,23 @@ _SCALARS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "datediff": ("mm", NUMBER),
         **dict.fromkeys(("date_add", "date_sub", "add_months"), ("mi", DATE)),
         "last_day": ("m", DATE),
+        "date_trunc": ("um", TIMESTAMP),
     }
 )
-"""Scalar functions: what they take and what they give. n number, t text, m date or timestamp, s timestamp, i number as int, c a
-plain whole number; a capital one may be left out."""
+"""Scalar functions: what they take and what they give. n number, t text, m date or timestamp, s timestamp, i a number of
+days or months, c a plain whole number, u a unit of time; a capital one may be left out."""
 
 _ALIKE = ("coalesce", "ifnull", "nvl", "nullif", "greatest", "least")
 _COMPARISONS: Mapping[type[exp.Expression], str] = MappingProxyType(
     {exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=", exp.NullSafeEQ: "<=>"}
 )
+_FURTHEST: Mapping[str, int] = MappingProxyType({"date_add": 100_000, "date_sub": 100_000, "add_months": 3_000})
+"""How many days or months a date may be moved by: beyond it is NULL, as engines stop where dates end."""
+_UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second")
 _ARITHMETIC: Mapping[type[exp.Expression], str] = MappingProxyType({exp.Add: "+", exp.Sub: "-", exp.Mul: "*"})
+_UNHEEDED: Mapping[type[exp.Expression], tuple[str, ...]] = MappingProxyType(
+    {exp.Cast: ("format", "action", "default"), exp.Between: ("symmetric",), exp.Is: ("negate",), exp.In: ("is_global", "field")}
+)
 _CASTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         **dict.fromkeys(("INT", "BIGINT", "SMALLINT", "TINYINT"), ("BIGINT", NUMBER)),
@@ -94,6 +101,7 @@ def condition(node: exp.Expression, names: Names) -> Term:
 
 
 def _term(node: Any, names: Names) -> Term:  # noqa: C901, PLR0912 - one line for each part of SQL that is known
+    _require_no_more(node)
     if isinstance(node, exp.Column):
         if isinstance(node.this, exp.Star) or node.args.get("db"):
             raise Refused(f"{quoted(node.sql())} does not belong in a rule", "name the columns")
@@ -113,6 +121,8 @@ def _term(node: Any, names: Names) -> Term:  # noqa: C901, PLR0912 - one line fo
         return joined(BOOLEAN, "(NOT {})", condition(node.this, names))
     if type(node) in _COMPARISONS:
         return _compared(f"({{}} {_COMPARISONS[type(node)]} {{}})", term(node.this, names), term(node.expression, names))
+    if isinstance(node, exp.NullSafeNEQ):
+        return _compared("(NOT ({} <=> {}))", term(node.this, names), term(node.expression, names))
     if isinstance(node, exp.Between):
         parts = [term(part, names) for part in (node.this, node.args["low"], node.args["high"])]
         return _compared("({} BETWEEN {} AND {})", *parts)
@@ -127,7 +137,8 @@ def _term(node: Any, names: Names) -> Term:  # noqa: C901, PLR0912 - one line fo
         pattern = of(term(node.expression, names), TEXT)
         if not isinstance(node.expression, exp.Literal):
             raise Refused("LIKE needs a plain text behind it")
-        return joined(BOOLEAN, "({} LIKE {})", of(term(node.this, names), TEXT), pattern)
+        written = "(NOT ({} LIKE {}))" if node.args.get("negate") else "({} LIKE {})"
+        return joined(BOOLEAN, written, of(term(node.this, names), TEXT), pattern)
     if type(node) in _ARITHMETIC:
         return joined(NUMBER, f"({{}} {_ARITHMETIC[type(node)]} {{}})", *_numbers(node, names))
     if isinstance(node, exp.Div):
@@ -139,6 +150,8 @@ def _term(node: Any, names: Names) -> Term:  # noqa: C901, PLR0912 - one line fo
         return joined(NUMBER, "(- {})", of(term(node.this, names), NUMBER, NULL))
     if isinstance(node, exp.DPipe):
         return joined(TEXT, "concat({}, {})", *(of(term(part, names), TEXT, NULL) for part in (node.this, node.expression)))
+    if isinstance(node, exp.If) and node.args.get("false") is None:
+        raise Refused("if takes 3 values", "if(condition, value, other)")
     if isinstance(node, exp.Case | exp.If):
         return _case(node, names)
     if isinstance(node, exp.Cast):
@@ -156,6 +169,14 @@ def _term(node: Any, names: Names) -> Term:  # noqa: C901, PLR0912 - one line fo
             raise Refused("a subquery in an expression needs one column")
         return Term(kinds[0], f"({sql})", bare=outer)
     return _call(node, names, None)
+
+
+def _require_no_more(node: Any) -> None:
+    """Refuse what would be left out in silence, as it is no part of what is written anew."""
+    for kind, unknown in _UNHEEDED.items():
+        given = [name for name in unknown if isinstance(node, kind) and node.args.get(name)]
+        if given:
+            raise Refused(f"{given[0].upper()} does not belong in a {node.key}")
 
 
 def _numbers(node: exp.Binary, names: Names) -> tuple[Term, Term]:
@@ -179,17 +200,23 @@ def _in(node: exp.In, names: Names) -> Term:
         require_alike(tested, Term(kinds[0], ""))
         return Term(BOOLEAN, f"({tested.sql} IN ({sql}))", tested.aggregated, (*tested.bare, *outer))
     listed = [term(part, names) for part in node.expressions]
+    if not listed:
+        raise Refused("IN needs values", "IN ('a', 'b')")
     return _compared(f"({{}} IN ({', '.join('{}' for _ in listed)}))", tested, *listed)
 
 
 def _compared(pattern: str, *parts: Term) -> Term:
     """A comparison; texts beside a date or timestamp are read as one here, so that none can stop a batch."""
-    kinds = {part.kind for part in parts}
-    if kinds & set(MOMENTS):
-        parts = tuple(moment_of(part) if part.kind == TEXT else part for part in parts)
+    parts = _as_moments(parts)
     for part in parts[1:]:
         require_alike(parts[0], part)
     return joined(BOOLEAN, pattern, *parts)
+
+
+def _as_moments(parts: Sequence[Term]) -> tuple[Term, ...]:
+    """Values of which texts beside a date or timestamp are read as one."""
+    beside = any(part.kind in MOMENTS for part in parts)
+    return tuple(moment_of(part) if beside and part.kind == TEXT and not part.bare else part for part in parts)
 
 
 def _case(node: exp.Expression, names: Names) -> Term:
@@ -207,6 +234,7 @@ def _case(node: exp.Expression, names: Names) -> Term:
     default = node.args.get("default") if isinstance(node, exp.Case) else node.args.get("false")
     if default is not None:
         values.append(term(default, names))
+    values = list(_as_moments(values))
     kind = common(values)
     if kind == NUMBER and not all(value.is_integer or value.kind == NULL for value in values):
         values = [joined(NUMBER, f"TRY_CAST({{}} AS {EXACT})", value) for value in values]
@@ -251,6 +279,7 @@ def _call(node: Any, names: Names, limit: Term | None) -> Term:
         values = [term(argument, names) for argument in arguments]
         if len(values) < 2 or (name not in ("coalesce", "greatest", "least") and len(values) != 2):
             raise Refused(f"{name} takes two values")
+        values = list(_as_moments(values))
         return joined(common(values), f"{name}({', '.join('{}' for _ in values)})", *values)
     if name == "concat":
         texts = [of(term(argument, names), TEXT, NULL) for argument in arguments]
@@ -282,13 +311,24 @@ def _called(node: Any) -> tuple[str | None, list[exp.Expression]]:
 
 
 def _argument(function: str, letter: str, node: exp.Expression, names: Names) -> Term:
+    if letter == "u":
+        unit = str(node.this).lower() if isinstance(node, exp.Literal) and node.is_string else ""
+        if unit not in _UNITS:
+            raise Refused(f"{function} needs a unit of time", ", ".join(f"'{known}'" for known in _UNITS))
+        return Term(TEXT, f"'{unit}'")
     part = term(node, names)
     if letter == "c":
         if not part.is_integer:
             raise Refused(f"{function} needs a plain number", "such as 2")
         return part
     if letter == "i":
-        return part if part.is_integer else joined(NUMBER, "TRY_CAST({} AS INT)", of(part, NUMBER, NULL))
+        most = _FURTHEST[function]
+        if part.is_integer and int(part.sql) <= most:
+            return part
+        within = f"(CASE WHEN {{0}} BETWEEN -{most} AND {most} THEN TRY_CAST({{0}} AS INT) END)"
+        return joined(NUMBER, within, of(part, NUMBER, NULL))
+    if letter in "ms" and part.kind == TEXT and not part.bare:
+        part = moment_of(part)
     wanted = {"n": (NUMBER,), "t": (TEXT,), "m": MOMENTS, "s": (TIMESTAMP,)}[letter]
     return of(part, *wanted, NULL)
 

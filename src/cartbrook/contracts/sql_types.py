@@ -20,7 +20,23 @@ MOMENTS = (DATE, TIMESTAMP)
 WORDS = {NUMBER: "a number", TEXT: "text", DATE: "a date", TIMESTAMP: "a timestamp", BOOLEAN: "a condition", NULL: "NULL"}
 
 _PLAIN = re.compile(r"[0-9]{1,18}(\.[0-9]{1,10})?")
-_KINDS = {"decimal": NUMBER, "integer": NUMBER, "int": NUMBER, "string": TEXT, "date": DATE, "timestamp": TIMESTAMP}
+_KINDS = {
+    "decimal": NUMBER,
+    "integer": NUMBER,
+    "int": NUMBER,
+    "bigint": NUMBER,
+    "string": TEXT,
+    "date": DATE,
+    "timestamp": TIMESTAMP,
+}
+
+_DIGITS = {"integer": 18, "int": 18, "bigint": 19}
+"""Whole numbers become decimals: one engine wraps where 64 bits overflow."""
+_BESIDE = {
+    (TEXT, NUMBER): "try_cast(… AS decimal(18,2)) makes a number of it",
+    (NUMBER, TEXT): "cast(… AS string) makes text of it",
+    (TEXT, DATE): "try_cast(… AS date) makes a date of it",
+}
 
 
 class Refused(Exception):
@@ -60,6 +76,7 @@ class Names:
         grouped: What GROUP BY lists, as it will be run.
         subquery: Compiles a subquery; gives its text and the kinds of its columns. None where subqueries do not belong.
         condition: A condition that every aggregate is limited to.
+        own: The one table whose columns stand without its name; columns of others need theirs.
     """
 
     tables: Mapping[str, Mapping[str, str]]
@@ -68,10 +85,11 @@ class Names:
     grouped: frozenset[str] = field(default_factory=frozenset)
     subquery: Callable[[exp.Expression, Names], tuple[str, Sequence[str], tuple[str, ...]]] | None = None
     condition: Term | None = None
+    own: str = ""
 
     def column(self, node: exp.Column) -> Term:
         """A column by its name, with or without its table."""
-        table, name = node.table, node.name
+        table, name = node.table or self.own, node.name
         holding = [key for key, columns in self.tables.items() if name in columns and table in ("", key)]
         if len(holding) > 1:
             raise Refused(f"column {quoted(name)} is in {' and '.join(holding)}", f"{holding[0]}.{name}")
@@ -80,9 +98,9 @@ class Names:
                 return self.outer.column(node)
             raise self._unknown(table, name)
         kind = self.tables[holding[0]][name].partition("(")[0]
-        sql = f"`{holding[0]}`.`{name}`" if self.qualified else f"`{name}`"
-        if kind in ("integer", "int"):
-            sql = f"CAST({sql} AS DECIMAL(18, 0))"
+        sql = f"`{holding[0]}`.`{name}`" if self.qualified and holding[0] != self.own else f"`{name}`"
+        if kind in _DIGITS:
+            sql = f"CAST({sql} AS DECIMAL({_DIGITS[kind]}, 0))"
         return Term(_KINDS.get(kind, kind), sql, bare=(sql,))
 
     def _is_outer(self, table: str, name: str) -> bool:
@@ -151,7 +169,8 @@ def quotient(left: Term, right: Term) -> Term:
 def of(part: Term, *kinds: str) -> Term:
     """The term, if it is of one of these kinds."""
     if part.kind not in kinds and part.kind != NULL:
-        raise Refused(f"{WORDS[part.kind]} stands where {WORDS[kinds[0]]} is needed")
+        hint = "compare it: … > 0, … = 'x'" if kinds[0] == BOOLEAN else _BESIDE.get((part.kind, kinds[0]))
+        raise Refused(f"{WORDS[part.kind]} stands where {WORDS[kinds[0]]} is needed", hint)
     return part
 
 

@@ -130,10 +130,10 @@ def lake_counts(context: DataFrame, rules: Sequence[Rule], contract: Contract) -
     """
     counts, amounts = [], []
     for rule in rules:
-        applies = f"({rule.filter}) AND " if rule.filter else ""
-        counts += [_counted(f"{applies}({rule.expect}) IS NOT NULL"), _counted(f"{applies}NOT ({rule.expect})")]
+        applies = f"({rule.applies}) AND " if rule.applies else ""
+        counts += [_counted(f"{applies}({rule.good}) IS NOT NULL"), _counted(f"{applies}NOT ({rule.good})")]
         amounts.append(
-            _numeric(f"sum(CASE WHEN {applies}NOT ({rule.expect}) THEN `{contract.amount}` END)" if contract.amount else None)
+            _numeric(f"sum(CASE WHEN {applies}NOT ({rule.good}) THEN `{contract.amount}` END)" if contract.amount else None)
         )
     grouped = context.groupBy(_currency(contract.currency).alias("currency"))
     return _row(grouped.agg(_array(counts).alias("counts"), _array(amounts).alias("numbers")), _LAKE, currency=F.col("currency"))
@@ -183,7 +183,9 @@ def tallies(rows: Iterable[Mapping[str, Any]], contract: Contract, rules: Sequen
         if row["rule"] == _KNOWN:
             if counts:
                 parts += [(r.name, Tally(counts[conditions.index(known_of_accepted(r, contract))])) for r in judging]
-            parts += [(r.name, Tally(measured={None: n})) for r, n in zip(_measured(rules), numbers, strict=False)]
+            measured = _measured(rules)
+            if measured and numbers:  # where nothing is measured one NULL stands for it, see `_array`
+                parts += [(r.name, Tally(measured={None: n})) for r, n in zip(measured, numbers, strict=True)]
         elif row["rule"] == _LAKE:
             for nth, rule in enumerate(lake):
                 parts.append((rule.name, Tally(counts[2 * nth], counts[2 * nth + 1], _money(currency, numbers[nth]))))

@@ -89,7 +89,7 @@ def judged(rule: Rule, contract: Contract) -> Judgement:
     elif rule.check == "pattern":
         failing = ~F.col(text).rlike(f"^(?:{rule.pattern})$")
     else:
-        failing = F.expr(f"NOT ({rule.expect})")
+        failing = F.expr(f"NOT ({rule.good})")
     return Judgement(known, F.coalesce(known & failing, F.lit(False)))
 
 
@@ -109,11 +109,11 @@ def known_of_accepted(rule: Rule, contract: Contract) -> str:
 
 def _limits(rule: Rule, contract: Contract, value: str) -> list[str]:
     """Conditions without which a rule is not judged: its filter, values to look at, and that the record is no delete."""
-    conditions = [f"({rule.filter})"] if rule.filter else []
+    conditions = [f"({rule.applies})"] if rule.applies else []
     if rule.check in ("type", "enumeration", "pattern"):
         conditions.append(f"{value} IS NOT NULL")
     if rule.check == "expect":
-        conditions.append(f"({rule.expect}) IS NOT NULL")
+        conditions.append(f"({rule.good}) IS NOT NULL")
     conditions += [f"`{name}` IS NOT NULL" for name in rule.columns]
     of_key = rule.column in (*contract.key, *contract.sequence_by[:1])
     if rule.check == "distinct" or (rule.check in ("required", "null", "missing") and not of_key):
