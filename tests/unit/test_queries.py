@@ -277,6 +277,11 @@ REFUSED = {
         "INTERVAL does not belong in a rule",
         None,
     ),
+    "a value of several rows": (
+        "SELECT count(*) FROM ${object} WHERE order_amount > (SELECT price FROM gold.dim_product)",
+        "this is no aggregate: it gives a value for each record",
+        "count_if(…), sum(…), avg(…), min(…), max(…)",
+    ),
     "an aggregate of an aggregate": ("SELECT sum(count(*)) FROM ${object}", "an aggregate of an aggregate", "a subquery in FROM"),
     "a median": ("SELECT median(order_amount) FROM ${object}", 'unknown function "median"', None),
     "an estimate": ("SELECT approx_count_distinct(order_id) FROM ${object}", 'unknown function "approx_count_distinct"', None),

@@ -245,6 +245,7 @@ class _Compiler:
         Args:
             outer: The names around a subquery.
             known: Columns of what WITH defines.
+            root: It stands for one value: an aggregate over all its rows, as several rows would stop the batch.
         """
         if not isinstance(tree, exp.Select):
             raise Refused("a subquery must be one SELECT", "no UNION or the like")
@@ -255,7 +256,7 @@ class _Compiler:
                 )
         ctes, known = self._with(tree, known)
         froms, sources = self._from(tree, known)
-        names = Names(sources, outer, subquery=lambda inner, around: self._inner(inner, around, known))
+        names = Names(sources, outer, subquery=lambda inner, around, one: self._inner(inner, around, known, one=one))
         joins = [self._joined(join, names, known) for join in tree.args.get("joins") or ()]
         where = tree.args.get("where")
         conditions = [condition(where.this, names)] if where is not None else []
@@ -340,9 +341,9 @@ class _Compiler:
         return f" {side} JOIN {source} ON {matched.sql}" if side else f" JOIN {source} ON {matched.sql}"
 
     def _inner(
-        self, tree: exp.Expression, around: Names, known: Mapping[str, Mapping[str, str]]
+        self, tree: exp.Expression, around: Names, known: Mapping[str, Mapping[str, str]], *, one: bool
     ) -> tuple[str, list[str], tuple[str, ...]]:
-        sql, columns, outer = self.select(tree, around, known)
+        sql, columns, outer = self.select(tree, around, known, root=one)
         return sql, list(columns.values()), outer
 
     def _output(self, node: exp.Expression, names: Names, nth: int) -> tuple[str, Term]:

@@ -162,8 +162,9 @@ def _term(node: Any, names: Names) -> Term:  # noqa: C901, PLR0912 - one line fo
             raise Refused("an aggregate inside FILTER (WHERE …)")
         return _call(node.this, names, limit)
     if isinstance(node, exp.Exists | exp.Subquery) and names.subquery is not None and not node.args.get("alias"):
-        sql, kinds, outer = names.subquery(node.this, names)
-        if isinstance(node, exp.Exists):
+        is_value = isinstance(node, exp.Subquery)
+        sql, kinds, outer = names.subquery(node.this, names, is_value)
+        if not is_value:
             return Term(BOOLEAN, f"EXISTS ({sql})", bare=outer)
         if len(kinds) != 1:
             raise Refused("a subquery in an expression needs one column")
@@ -194,7 +195,7 @@ def _in(node: exp.In, names: Names) -> Term:
     if node.args.get("query") is not None:
         if names.subquery is None:
             raise Refused("a subquery does not belong here")
-        sql, kinds, outer = names.subquery(node.args["query"].this, names)
+        sql, kinds, outer = names.subquery(node.args["query"].this, names, False)
         if len(kinds) != 1:
             raise Refused("a subquery behind IN needs one column")
         require_alike(tested, Term(kinds[0], ""))

@@ -74,7 +74,7 @@ class Names:
         outer: The names around a subquery.
         qualified: Columns are written with their table.
         grouped: What GROUP BY lists, as it will be run.
-        subquery: Compiles a subquery; gives its text and the kinds of its columns. None where subqueries do not belong.
+        subquery: Compiles a subquery, of one row if it stands for a value; gives its text and its columns' kinds. None where subqueries do not belong.
         condition: A condition that every aggregate is limited to.
         own: The one table whose columns stand without its name; columns of others need theirs.
     """
@@ -83,7 +83,7 @@ class Names:
     outer: Names | None = None
     qualified: bool = True
     grouped: frozenset[str] = field(default_factory=frozenset)
-    subquery: Callable[[exp.Expression, Names], tuple[str, Sequence[str], tuple[str, ...]]] | None = None
+    subquery: Callable[[exp.Expression, Names, bool], tuple[str, Sequence[str], tuple[str, ...]]] | None = None
     condition: Term | None = None
     own: str = ""
 
