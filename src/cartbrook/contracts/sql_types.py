@@ -74,7 +74,8 @@ class Names:
         outer: The names around a subquery.
         qualified: Columns are written with their table.
         grouped: What GROUP BY lists, as it will be run.
-        subquery: Compiles a subquery, of one row if it stands for a value; gives its text and its columns' kinds. None where subqueries do not belong.
+        subquery: Compiles a subquery, of one row if it stands for a value; gives its text and the kinds of its columns. None
+            where subqueries do not belong.
         condition: A condition that every aggregate is limited to.
         own: The one table whose columns stand without its name; columns of others need theirs.
     """
