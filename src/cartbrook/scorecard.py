@@ -40,8 +40,8 @@ def results(lake: Lake, batch: Batch, live: Sequence[LiveBatch]) -> list[scoring
     """
     needs = {domain for delivered in batch.domains for rule in lake.contracts[delivered].rules for domain in rule.needs}
     asked = [domain for domain in lake.contracts if domain in needs]
-    empty = lake.tables.each(lambda domain: lake.tables.is_empty(lake.tables.read(f"silver.{domain}")), asked)
-    held = [domain for domain, is_empty in zip(asked, empty, strict=True) if not is_empty]
+    filled = lake.tables.each(lambda domain: lake.tables.holds_rows(f"silver.{domain}"), asked)
+    held = [domain for domain, is_filled in zip(asked, filled, strict=True) if is_filled]
     return _Count(lake, batch, held, tuple(Scope), live).results()
 
 

@@ -76,7 +76,7 @@ def split(
         absent = rejected.unionByName(decided.where(F.col("_decision") == DISCARD)).unionByName(fails)
         parts = Split(
             accepted.select(*silver).unionByName(passes.select(*silver)),
-            quarantine_rows(rejected, contract).unionByName(quarantine_rows(_as_decided(decided, fails), contract)),
+            quarantine_rows(rejected, contract).unionByName(quarantine_rows(_as_decided(decided, fails), contract, decided=True)),
         )
     if not contract.snapshot_full:
         return parts

@@ -23,13 +23,14 @@ DISCARDED = "discarded"
 STATUSES = (OPEN, PARKED, RELEASED, CORRECTED, DISCARDED)
 
 
-def quarantine_rows(records: DataFrame, contract: Contract) -> DataFrame:
+def quarantine_rows(records: DataFrame, contract: Contract, *, decided: bool = False) -> DataFrame:
     """Records that were set aside as rows of ops.quarantine.
 
     Args:
-        records: Judged records with `_broken`, `_reason`, `_copies`, what was decided, and `_status` if they are not all open.
+        records: Judged records with `_broken`, `_reason`, `_copies` and what was decided.
+        decided: They have a `_status`, too; all are open if not.
     """
-    status = F.col("_status") if "_status" in records.columns else F.lit(OPEN)
+    status = F.col("_status") if decided else F.lit(OPEN)
     amount = F.col(contract.amount).cast("decimal(18,2)") if contract.amount else F.lit(None).cast("decimal(18,2)")
     currency = F.col(f"_text_{contract.currency}") if contract.currency else F.lit(None).cast("string")
     return records.select(

@@ -253,6 +253,11 @@ class Tables:
         """True if a frame has no row; evaluates it as far as the first."""
         return not fetch(frame.limit(1))
 
+    def holds_rows(self, name: str) -> bool:
+        """True if a table has a row; most often its log tells, without a query."""
+        version = self.version(name)
+        return version > 0 and (self._rows_added(name) > 0 or not self.is_empty(self.read(name, version)))
+
     def restore(self, name: str, version: int) -> int:
         """Make a table's head hold what a version held; returns the head's version. The history stays."""
         table = DeltaTable(str(self._root / name.replace(".", "/")), without_files=False)
@@ -317,7 +322,7 @@ class Tables:
         """Rows that the newest commit of a table added, from its log."""
         commit = self._root / name.replace(".", "/") / "_delta_log" / f"{self.version(name):020d}.json"
         adds = (json.loads(line).get("add") for line in commit.read_text(encoding="utf-8").splitlines())
-        return sum(int(json.loads(add["stats"])["numRecords"]) for add in adds if add)
+        return sum(int(json.loads(add.get("stats") or "{}").get("numRecords", 0)) for add in adds if add)
 
     def _note(self, name: str) -> None:
         version = self.version(name)
