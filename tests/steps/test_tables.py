@@ -344,3 +344,16 @@ def test_checkpoints_hide_no_version(tables, frame, lake_dir):
     tables.checkpoint(NAME, every=12)
     assert len(list(log.glob("*checkpoint*"))) == 1
     assert [tables.read(NAME, version).count() for version in range(14)] == list(range(14))
+
+
+def test_a_table_that_was_emptied_or_restored_tells_whether_it_holds_rows(tables, frame):
+    """By its log where the newest commit added rows, else by a query: an empty table, a delete, a restore of each."""
+    assert not tables.holds_rows(NAME)
+    tables.append(NAME, frame(("a", 1, 1)))
+    assert tables.holds_rows(NAME)
+    tables.delete(NAME, {"seq": 1})
+    assert not tables.holds_rows(NAME)
+    tables.restore(NAME, 1)
+    assert tables.holds_rows(NAME)
+    tables.restore(NAME, 0)
+    assert not tables.holds_rows(NAME)
