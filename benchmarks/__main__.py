@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks import bulk, growth, small_batch
 from benchmarks.processes import ROOT
-from benchmarks.report import Figure, Report
+from benchmarks.report import Figure, Report, machine_load
 
 Parts = dict[str, Callable[[argparse.Namespace, Path], Report]]
 
@@ -89,7 +89,9 @@ def main() -> None:
     problems: list[str] = []
     with _workplace(chosen.work) as work:
         for name in PARTS if chosen.part == "all" else [chosen.part]:
+            load_before = machine_load()
             report = PARTS[name](chosen, work)
+            report.load = load_before
             report.show(chosen.results)
             problems += report.problems
     if problems:

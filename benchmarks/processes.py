@@ -73,12 +73,14 @@ class _Watch(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
+        """Look until it is stopped."""
         while not self._ended.wait(_EVERY):
             held = _held(self._root)
             if held:
                 self.peak = max(self.peak or 0, held)
 
     def stop(self) -> None:
+        """The process has ended."""
         self._ended.set()
         self.join()
 

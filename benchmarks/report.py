@@ -56,19 +56,19 @@ class Report:
         figures: What is judged.
         details: What the figures were made from.
         problems: What was wrong, beside figures: a table that differs, say.
-        load: Of the machine before and after, as others' work makes times longer.
+        load: Of the machine before the part, as others' work makes times longer.
     """
 
     part: str
     figures: list[Figure]
     details: dict[str, Any]
     problems: list[str] = field(default_factory=list)
-    load: list[float] = field(default_factory=lambda: [round(os.getloadavg()[0], 1)])
+    load: float = 0.0
 
     def show(self, folder: Path) -> None:
         """Print it, and save it as <part>.json."""
-        self.load.append(round(os.getloadavg()[0], 1))
-        print(f"\n{self.part}  (load of the machine {self.load[0]} to {self.load[-1]}, {os.cpu_count()} cores)")
+        after = machine_load()
+        print(f"\n{self.part}  (load of the machine {self.load} before and {after} after, {os.cpu_count()} cores)")
         for figure in self.figures:
             print(figure)
         for problem in self.problems:
@@ -79,7 +79,7 @@ class Report:
             "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
             "packages": {name: found for name in _PACKAGES if (found := _version(name))},
             "commit": _commit(),
-            "load": self.load,
+            "load": {"before": self.load, "after": after},
             "figures": [{**asdict(figure), "verdict": figure.verdict} for figure in self.figures],
             "problems": self.problems,
             "details": self.details,
@@ -88,6 +88,11 @@ class Report:
         path = folder / f"{self.part}.json"
         path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
         print(f"  saved as {path}")
+
+
+def machine_load() -> float:
+    """Processes that want to run, on average over the last minute."""
+    return round(os.getloadavg()[0], 1)
 
 
 def ratio(numerator: float, denominator: float) -> float:
