@@ -70,8 +70,10 @@ python:
 demo: .venv/.ready-demo ## Run the main job on a made-up shop with the default engine
 	@.venv/bin/cartbrook demo
 
-bench: .venv/.ready-dev ## Measure a small batch beside the floor of the machine (benchmarks/README.md)
-	@.venv/bin/python benchmarks/small_batch.py
+# `make bench BENCH="small --rounds 5"` runs one part; all of them take an hour and 10 GB of disk.
+BENCH ?= all
+bench: .venv/.ready-dev ## Measure against the floor, a rival and growth, see benchmarks/README.md (BENCH="small" for one part)
+	@.venv/bin/python -m benchmarks $(BENCH)
 
 ## Checking
 

@@ -49,7 +49,7 @@ CONDITIONS = {
 }
 PATTERNS = {"order_id": "O[0-9]{1,12}", "customer_id": "C[0-9]{1,8}", "product_id": "P[0-9]{1,8}"}
 SHARES = {"payment_method": 25, "shipping_address": 5}
-AGGREGATES = {
+AGGREGATES: dict[str, tuple[str, dict[str, Any]]] = {
     "mean_amount": ("avg(order_amount)", {"mustBeBetween": [1000, 20000]}),
     "share_of_euros": ("100 * count_if(currency = 'EUR') / count(*)", {"mustBeGreaterThan": 10}),
     "largest_amount": ("max(order_amount)", {"mustBeLessThan": 1000000}),
@@ -71,7 +71,7 @@ def contracts() -> tuple[Contract, Contract]:
     custom = {"type": "custom", "engine": "cartbrook", **kept}
     orders["quality"] = [{"name": name, **custom, "implementation": {"expect": sql}} for name, sql in CONDITIONS.items()]
     orders["quality"] += [
-        {"name": name, **custom, "implementation": {"aggregate": sql, **bounds}} for name, (sql, bounds) in AGGREGATES.items()
+        {"name": name, **custom, "implementation": dict(bounds, aggregate=sql)} for name, (sql, bounds) in AGGREGATES.items()
     ]
     for column in orders["properties"]:
         name, rules = column["name"], []

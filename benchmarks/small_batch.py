@@ -21,14 +21,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from cartbrook import pipeline
 from cartbrook.contracts.trigger import parse_trigger
 from cartbrook.lake import intake
 from cartbrook.lake.places import Places
 from cartbrook.shop import ShopPlan, write_deliveries
+from cartbrook.types import Outcome
 
-HERE = Path(__file__).parent
+FLOOR = f"{shlex.quote(sys.executable)} {shlex.quote(str(Path(__file__).parent / 'floor.py'))}"
+"""The command of our own floor."""
 
 
 def deliveries(folder: Path, data: Path | None, days: int) -> list[Path]:
@@ -46,7 +49,8 @@ def submit(workspace: Path, trigger: Path) -> None:
 
 def warm(folder: Path, triggers: list[Path]) -> tuple[list[float], dict[str, float]]:
     """Seconds of each batch through one open lake, and the seconds of the last one's steps."""
-    seconds = []
+    seconds: list[float] = []
+    outcomes: list[Outcome] = []
     workspace = folder / "warm"
     with pipeline.open_lake(workspace, create=True) as lake:
         pipeline.init(lake)
@@ -95,32 +99,39 @@ class Round:
     floor_process: float
 
 
+def measure(rounds: int, floor_command: list[str], data: Path | None = None) -> dict[str, Any]:
+    """Rounds of warm, cold and floor in turns; ratios are the median over them.
+
+    Args:
+        data: Folder of triggers and files; None for a generated shop.
+    """
+    found: list[Round] = []
+    steps: dict[str, float] = {}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="small-batch-") as name:
+            folder = Path(name)
+            triggers = deliveries(folder / "shop", data, days=6)
+            turns = floor(floor_command, 5)
+            seconds, steps = warm(folder, triggers)
+            two_turns = floor(floor_command, 2)
+            found.append(Round(statistics.median(seconds[1:]), cold(folder, triggers), turns["later"], two_turns["process"]))
+    return {
+        "rounds": [dataclasses.asdict(entry) for entry in found],
+        "warm_over_floor": round(statistics.median(entry.warm / entry.floor_later for entry in found), 2),
+        "cold_over_floor": round(statistics.median(entry.cold / entry.floor_process for entry in found), 2),
+        "steps_of_last_batch": steps,
+    }
+
+
 def main() -> None:
     """Measure and print ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of triggers and files (default: a generated shop)")
-    parser.add_argument("--floor", default=f"{shlex.quote(sys.executable)} {shlex.quote(str(HERE / 'floor.py'))}")
+    parser.add_argument("--floor", default=FLOOR)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="where to save the figures")
     chosen = parser.parse_args()
-    command = shlex.split(chosen.floor)
-    rounds: list[Round] = []
-    steps: dict[str, float] = {}
-    for _ in range(chosen.rounds):
-        with tempfile.TemporaryDirectory(prefix="small-batch-") as name:
-            folder = Path(name)
-            triggers = deliveries(folder / "shop", chosen.data, days=6)
-            turns = floor(command, 5)
-            seconds, steps = warm(folder, triggers)
-            two_turns = floor(command, 2)
-            rounds.append(Round(statistics.median(seconds[1:]), cold(folder, triggers), turns["later"], two_turns["process"]))
-    figures = {
-        "rounds": [dataclasses.asdict(entry) for entry in rounds],
-        "warm_over_floor": round(statistics.median(entry.warm / entry.floor_later for entry in rounds), 2),
-        "cold_over_floor": round(statistics.median(entry.cold / entry.floor_process for entry in rounds), 2),
-        "steps_of_last_batch": steps,
-    }
-    text = json.dumps(figures, indent=2)
+    text = json.dumps(measure(chosen.rounds, shlex.split(chosen.floor), chosen.data), indent=2)
     print(text)
     if chosen.json:
         chosen.json.write_text(text + "\n", encoding="utf-8")
