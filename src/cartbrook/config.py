@@ -58,6 +58,7 @@ class Settings:
         max_line_breaks: Records with a field of more line breaks are quarantined.
         max_columns: Files whose header names more columns are refused.
         parallel: Tables written at a time.
+        prune_from: Rows of a table from which on it is read only where the keys of a small batch lie.
     """
 
     engine: str = "sail"
@@ -89,6 +90,7 @@ class Settings:
     max_line_breaks: int = 100
     max_columns: int = 2_000
     parallel: int = 4
+    prune_from: int = 100_000
 
     def gold_hash(self) -> str:
         """Hash of the settings that change figures in gold; a part of the logic hash."""

@@ -25,7 +25,7 @@ from cartbrook.errors import (
     StepOutOfOrder,
 )
 from cartbrook.frames.marts import MARTS
-from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, QUARANTINE_EVENTS, record_tables, struct
+from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, QUARANTINE_EVENTS, RESTATEMENTS, record_tables, struct
 from cartbrook.lake import intake
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.places import Places
@@ -108,7 +108,12 @@ def schemas(contracts: Contracts) -> dict[str, StructType]:
     for contract in contracts.values():
         tables |= record_tables(contract)
     tables |= {f"gold.{mart.name}": struct(mart.schema) for mart in MARTS}
-    ops = {"quarantine": QUARANTINE, "quarantine_events": QUARANTINE_EVENTS, "quality_results": QUALITY_RESULTS}
+    ops = {
+        "quarantine": QUARANTINE,
+        "quarantine_events": QUARANTINE_EVENTS,
+        "quality_results": QUALITY_RESULTS,
+        "restatements": RESTATEMENTS,
+    }
     return tables | {f"ops.{name}": struct(columns) for name, columns in ops.items()}
 
 

@@ -15,11 +15,12 @@ from pyspark.sql import functions as F
 from cartbrook.contracts.model import DIMENSIONS, FACTS, LOCAL, Contract, Rule, Scope
 from cartbrook.contracts.tables import table_mark
 from cartbrook.frames import contexts, counting, scoring
-from cartbrook.frames.changes import keys_of, within
+from cartbrook.frames.keys import Keys, keys_of, one_of, within
 from cartbrook.frames.rules import active_rules
 from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.values import fetch, named
+from cartbrook.touched import referenced
 from cartbrook.types import Batch, LiveBatch
 
 QUALITY_RESULTS = "ops.quality_results"
@@ -32,17 +33,20 @@ def local_results(lake: Lake, batch: Batch) -> list[scoring.RuleResult]:
     return _Count(lake, batch, batch.domains, LOCAL, ()).results()
 
 
-def results(lake: Lake, batch: Batch, live: Sequence[LiveBatch]) -> list[scoring.RuleResult]:
+def results(
+    lake: Lake, batch: Batch, live: Sequence[LiveBatch], known: Mapping[str, Keys] | None = None
+) -> list[scoring.RuleResult]:
     """Results of every rule of the delivered domains, cross-table rules on the delivered keys; after facts.
 
     Args:
         live: The live batches, for rules that compare the batch with those before it.
+        known: The delivered keys by domain, where these were looked at before.
     """
     needs = {domain for delivered in batch.domains for rule in lake.contracts[delivered].rules for domain in rule.needs}
     asked = [domain for domain in lake.contracts if domain in needs]
     filled = lake.tables.each(lambda domain: lake.tables.holds_rows(f"silver.{domain}"), asked)
     held = [domain for domain, is_filled in zip(asked, filled, strict=True) if is_filled]
-    return _Count(lake, batch, held, tuple(Scope), live).results()
+    return _Count(lake, batch, held, tuple(Scope), live, known or {}).results()
 
 
 def save(lake: Lake, batch: Batch, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -98,6 +102,7 @@ class _Count:
         held: Domains of which the lake holds records.
         scopes: The scopes of the rules that are counted.
         live: The live batches.
+        known: The delivered keys, of domains where they were looked at.
     """
 
     lake: Lake
@@ -105,6 +110,7 @@ class _Count:
     held: Collection[str]
     scopes: Collection[Scope]
     live: Sequence[LiveBatch]
+    known: Mapping[str, Keys] = dataclasses.field(default_factory=dict)
 
     def results(self) -> list[scoring.RuleResult]:
         """The results of all delivered domains."""
@@ -138,7 +144,7 @@ class _Count:
         parts = [counting.batch_counts(silver, contract, rules)]
         conditions = [rule for rule in rules if rule.scope is Scope.LAKE and rule.check == "expect"]
         if conditions:
-            parts.append(counting.lake_counts(_context(self.lake, silver, contract), conditions, contract))
+            parts.append(counting.lake_counts(self._context(silver, contract), conditions, contract))
         if trails:
             seqs = sorted({seq for trail in trails.values() for seq in trail})
             slices = tables.read(f"silver.{domain}", where={"_batch_seq": seqs}).where(is_record())
@@ -188,15 +194,26 @@ class _Count:
         ]
         return {rule.name: [self.batch.batch_seq, *brought[: rule.trailing]] for rule in rules}
 
-
-def _context(lake: Lake, silver: DataFrame, contract: Contract) -> DataFrame:
-    """The gold rows of the delivered keys with what cross-table rules look at."""
-    gold = {domain: lake.tables.read(table) for domain, table in _GOLD.items()}
-    rows = within(gold[contract.domain], keys_of(silver, key=contract.key), contract.key)
-    if contract.domain == "orders":
-        return contexts.order_context(rows, gold["customers"], gold["products"], gold["shipping"])
-    if contract.domain == "products":
-        return contexts.product_context(rows.where("is_current"), gold["inventory"])
-    if contract.domain == "customers":
-        return contexts.customer_context(rows.where("is_current"), gold["orders"])
-    return rows
+    def _context(self, silver: DataFrame, contract: Contract) -> DataFrame:
+        """The gold rows of the delivered keys with what cross-table rules look at."""
+        gold = {domain: self.lake.tables.read(table) for domain, table in _GOLD.items()}
+        keys = self.known.get(contract.domain) or Keys(keys_of(silver, key=contract.key))
+        rows = within(gold[contract.domain], keys, contract.key)
+        if keys.few is not None:
+            looked_at = self.lake.tables.stage(rows)
+            rows = looked_at.frame
+            parents = referenced(contract, looked_at)
+            for reference in contract.references:
+                gold[reference.parent] = within(gold[reference.parent], parents.get(reference.parent), reference.parent_columns)
+            for other in self.lake.contracts.values():
+                for reference in other.references:
+                    if reference.parent == contract.domain and set(reference.parent_columns) <= set(keys.few):
+                        for ours, theirs in zip(reference.columns, reference.parent_columns, strict=True):
+                            gold[other.domain] = gold[other.domain].where(one_of(ours, keys.few[theirs]))
+        if contract.domain == "orders":
+            return contexts.order_context(rows, gold["customers"], gold["products"], gold["shipping"])
+        if contract.domain == "products":
+            return contexts.product_context(rows.where("is_current"), gold["inventory"])
+        if contract.domain == "customers":
+            return contexts.customer_context(rows.where("is_current"), gold["orders"])
+        return rows

@@ -58,35 +58,34 @@ def test_binding(bound, event):
     assert dict(bound)[event] == EVENTS[event][2]
 
 
-MOVED: dict[str, tuple[dict[str, str] | None, dict[str, str] | None, bool]] = {
-    "same": (
-        {"first_name": "a", "last_login": "2025-01-01 00:00:00"},
-        {"first_name": "a", "last_login": "2025-01-02 00:00:00"},
-        False,
-    ),
-    "both NULL": ({}, {}, False),
-    "tracked change in place": ({"first_name": "a"}, {"first_name": "b"}, True),
-    "to NULL": ({"first_name": "a"}, {}, True),
-    "cut anew": ({"customer_sk": "x"}, {"customer_sk": "y"}, True),
-    "appeared": (None, {}, True),
-    "vanished": ({}, None, True),
+A, B = "2025-01-10", "2025-02-10"
+OPEN = {"customer_sk": "1", "version": "1", "effective_date": A}
+LATER = {"customer_sk": "2", "version": "2", "effective_date": B}
+# What was, what is, and since when events may be bound otherwise: None for none, "" for any time.
+Versions = list[dict[str, str]]
+MOVED: dict[str, tuple[Versions, Versions, str | None]] = {
+    "same": ([{**OPEN, "last_login": "2025-01-01 00:00:00"}], [{**OPEN, "last_login": "2025-01-02 00:00:00"}], None),
+    "tracked change in place": ([{**OPEN, "first_name": "a"}], [{**OPEN, "first_name": "b"}], ""),
+    "to NULL": ([{**OPEN, "first_name": "a"}], [OPEN], ""),
+    "a later version": ([OPEN], [OPEN, LATER], B),
+    "a later version less": ([OPEN, LATER], [OPEN], B),
+    "an earlier version": ([{**OPEN, "customer_sk": "2", "effective_date": B}], [OPEN, LATER], ""),
+    "the later version alone": ([OPEN, LATER], [OPEN, {**LATER, "first_name": "b"}], B),
+    "appeared": ([], [OPEN], ""),
+    "vanished": ([OPEN], [], ""),
 }
 
 
-def test_moved_keys(session):
-    """Keys move when a version appears, vanishes, is cut anew or changes in a tracked column; untracked changes move nothing."""
-    from cartbrook.frames.binding import moved_keys
+def test_moved(session):
+    """Keys move when a version comes, goes, is cut anew or changes in a tracked column; untracked changes move nothing."""
+    from cartbrook.frames.binding import moved
     from cartbrook.frames.schema import dimension
 
     def frame(side):
-        named = {case: (before, after)[side] for case, (before, after, _) in MOVED.items()}
-        base = {"effective_date": "2025-01-10"}
-        rows = [
-            {"customer_id": case, "customer_sk": f"sk of {case}", **base, **values}
-            for case, values in named.items()
-            if values is not None
-        ]
+        versions = {case: (old, new)[side] for case, (old, new, _) in MOVED.items()}
+        rows = [{"customer_id": case, **version} for case, of in versions.items() for version in of]
         return typed(session, dimension(CUSTOMERS), rows)
 
-    moved = [row["customer_id"] for row in moved_keys(frame(0), frame(1), CUSTOMERS).toArrow().to_pylist()]
-    assert sorted(moved) == sorted(case for case, (*_, moves) in MOVED.items() if moves)
+    found = moved(frame(0), frame(1), CUSTOMERS).selectExpr("*", "string(date(_since)) AS day").toArrow().to_pylist()
+    due = {case: (bool(old), bool(new), since or None) for case, (old, new, since) in MOVED.items() if since is not None}
+    assert {row["customer_id"]: (row["_was"], row["_is"], row["day"]) for row in found} == due

@@ -39,20 +39,23 @@ def test_changes(session):
 @pytest.mark.parametrize(("everything", "kept"), [(True, ["a", "b"]), (False, ["a"])])
 def test_within(session, everything, kept):
     """Only touched keys are kept, once each, and all of them where everything is touched."""
-    from cartbrook.frames.changes import keys_of, within
+    from cartbrook.frames.keys import Keys, keys_of, within
 
     records = session.sql("SELECT * FROM VALUES ('a', 1), ('b', 2) AS v(key, n)")
     touched = keys_of(session.sql("SELECT 'a' AS key, 1 AS n"), session.sql("SELECT 'a' AS key"), key=["key"])
-    found = within(records, None if everything else touched, ["key"])
+    found = within(records, None if everything else Keys(touched), ["key"])
     assert sorted(row["key"] for row in found.toArrow().to_pylist()) == kept
 
 
-def test_come_or_gone(session):
-    """Keys of one side alone, each once."""
-    from cartbrook.frames.changes import come_or_gone
+@pytest.mark.parametrize("values", [["a"], ["it's"], ["a", "b"], [f"k{i}" for i in range(90)]])
+def test_within_few(session, values):
+    """Keys that were looked up find the same rows as a join with them."""
+    from cartbrook.frames.keys import Keys, within
 
-    old, new = (session.sql(f"SELECT * FROM VALUES {rows} AS v(key)") for rows in ("('a'), ('b'), ('b')", "('b'), ('c'), ('c')"))
-    assert sorted(row["key"] for row in come_or_gone(old, new, ["key"]).toArrow().to_pylist()) == ["a", "c"]
+    records = session.sql("SELECT concat('k', cast(id AS string)) AS key FROM range(60) UNION ALL VALUES ('a'), (\"it's\")")
+    touched = session.createDataFrame([(value,) for value in values], "key string")
+    joined, looked_up = (within(records, keys, ["key"]) for keys in (Keys(touched), Keys(touched, {"key": values})))
+    assert sorted(looked_up.toArrow()["key"].to_pylist()) == sorted(joined.toArrow()["key"].to_pylist())
 
 
 def test_changes_of_200_columns(session):

@@ -135,14 +135,17 @@ def test_deleting_a_slice(tables, frame):
     assert (rows(tables), tables.version(NAME)) == ([("b", 2, 2)], version)
 
 
-def test_merge_brings_changes_in_one_commit(tables, frame):
-    """Inserts, updates and deletes are one commit; a delete of what is not there is none."""
-    tables.append(NAME, frame(("a", 1, 1), ("b", 2, 1), ("c", 3, 1)))
-    kinds = "CASE k WHEN 'a' THEN 'update' WHEN 'b' THEN 'delete' WHEN 'd' THEN 'insert' WHEN 'e' THEN 'delete' END AS _change"
-    changed = frame(("a", None, 2), ("b", 0, 2), ("d", 4, 2), ("e", 5, 2)).selectExpr("*", kinds)
-    tables.merge(NAME, changed, ("k",))
-    assert rows(tables) == [("a", None, 2), ("c", 3, 1), ("d", 4, 2)]
-    assert tables.version(NAME) == 2
+@pytest.mark.parametrize("many", [0, 20_000])
+@pytest.mark.parametrize("key", [("k",), ("seq", "k")])
+def test_merge_brings_changes(tables, frame, monkeypatch, many, key):
+    """Inserts, updates and deletes, by the keys of few rows or by the engine's MERGE; a delete of what is not there is none."""
+    monkeypatch.setattr("cartbrook.lake.tables._MANY", many)
+    tables.append(NAME, frame(("it's", 1, 1), ("b", 2, 1), ("c", 3, 1)))
+    kinds = "CASE WHEN k LIKE 'it%' THEN 'update' WHEN k = 'd' THEN 'insert' ELSE 'delete' END AS _change"
+    changed = frame(("it's", None, 1), ("b", 0, 1), ("d", 4, 2), ("e", 5, 2)).selectExpr("*", "0 AS _before", kinds)
+    tables.merge(NAME, changed, key)
+    assert sorted(rows(tables)) == [("c", 3, 1), ("d", 4, 2), ("it's", None, 1)]
+    assert tables.forget_written() == {NAME: tables.version(NAME)}
 
 
 def test_merge_without_changes_makes_no_commit(tables, frame):

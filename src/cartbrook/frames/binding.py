@@ -17,7 +17,14 @@ _BEFORE = "1800-01-01 00:00:00"
 _AFTER = "2200-01-01 00:00:00"
 
 
-def bind(records: DataFrame, dimension: DataFrame, parent: Contract, columns: Sequence[str], event_time: Column) -> DataFrame:
+def bind(
+    records: DataFrame,
+    dimension: DataFrame,
+    parent: Contract,
+    columns: Sequence[str],
+    event_time: Column,
+    carried: Sequence[str] | None = None,
+) -> DataFrame:
     """Add the version each record belongs to: the last that starts by its event time, even a closed one, else the first.
 
     Args:
@@ -25,18 +32,18 @@ def bind(records: DataFrame, dimension: DataFrame, parent: Contract, columns: Se
         dimension: The version table of `parent`.
         columns: Columns here that name the parent's key, in its order.
         event_time: Timestamp of the event.
+        carried: Columns of the version that are wanted; None for all.
 
     Returns:
-        The records, each once, with a struct column named as the dimension (customer, product): all columns of the version; NULL
+        The records, each once, with a struct column named as the dimension (customer, product): columns of the version; NULL
         where the dimension does not hold the key.
     """
     name = surrogate_key(parent.domain).removesuffix("_sk")
     by_start = Window.partitionBy(*parent.key).orderBy("effective_date")
-    first = F.row_number().over(by_start) == 1
     spans = dimension.select(
         *(F.col(key).alias(f"_key_{i}") for i, key in enumerate(parent.key)),
-        F.struct(*schema.dimension(parent).names).alias(name),
-        F.when(first, F.lit(_BEFORE).cast("timestamp")).otherwise(F.col("effective_date")).alias("_from"),
+        F.struct(*(carried or schema.dimension(parent).names)).alias(name),
+        F.when(F.col("version") == 1, F.lit(_BEFORE).cast("timestamp")).otherwise(F.col("effective_date")).alias("_from"),
         F.coalesce(F.lead("effective_date").over(by_start), F.lit(_AFTER).cast("timestamp")).alias("_until"),
     )
     timed = records.withColumn("_event_time", event_time)
@@ -47,12 +54,32 @@ def bind(records: DataFrame, dimension: DataFrame, parent: Contract, columns: Se
     return bound.drop("_event_time", "_from", "_until", *(f"_key_{i}" for i in range(len(columns))))
 
 
-def moved_keys(before: DataFrame, after: DataFrame, contract: Contract) -> DataFrame:
-    """Keys of a dimension that appeared, vanished, were cut anew or changed in a tracked column: their facts are bound again."""
+def moved(before: DataFrame, after: DataFrame, contract: Contract) -> DataFrame:
+    """Keys of a dimension that appeared, vanished, were cut anew or changed in a tracked column: their facts are bound again.
+
+    Returns:
+        The key columns; `_was` and `_is`: the key had or has versions; `_since`: no event before it is bound otherwise than it
+        was, NULL where any may be.
+    """
     key = surrogate_key(contract.domain)
 
-    def fingerprints(frame: DataFrame, name: str) -> DataFrame:
-        return frame.select(*contract.key, key, tracked_fingerprint(contract).alias(name))
+    def versions(frame: DataFrame, name: str) -> DataFrame:
+        said = F.struct(tracked_fingerprint(contract).alias("said"), "effective_date", (F.col("version") == 1).alias("first"))
+        return frame.select(*contract.key, key, said.alias(name))
 
-    both = fingerprints(after, "_new").join(fingerprints(before, "_old"), [*contract.key, key], "full_outer")
-    return both.where(~F.col("_new").eqNullSafe(F.col("_old"))).select(*contract.key).distinct()
+    both = versions(after, "_new").join(versions(before, "_old"), [*contract.key, key], "full_outer")
+    differs = ~F.col("_new.said").eqNullSafe(F.col("_old.said"))
+    first = F.coalesce("_new.first", F.lit(False)) | F.coalesce("_old.first", F.lit(False))
+    start = F.coalesce("_new.effective_date", "_old.effective_date")
+    return (
+        both.groupBy(*contract.key)
+        .agg(
+            F.max(F.col("_old.effective_date").isNotNull()).alias("_was"),
+            F.max(F.col("_new.effective_date").isNotNull()).alias("_is"),
+            F.max(differs).alias("_differs"),
+            F.max(differs & first).alias("_any_time"),
+            F.min(F.when(differs, start)).alias("_from"),
+        )
+        .where("_differs")
+        .select(*contract.key, "_was", "_is", F.when(~F.col("_any_time"), F.col("_from")).alias("_since"))
+    )

@@ -13,9 +13,12 @@ CHANGE = "_change"
 INSERT = "insert"
 UPDATE = "update"
 DELETE = "delete"
+BEFORE = "_before"
 
 
-def changes(current: DataFrame, computed: DataFrame, key: Sequence[str], columns: Sequence[str]) -> DataFrame:
+def changes(
+    current: DataFrame, computed: DataFrame, key: Sequence[str], columns: Sequence[str], *, before: bool = False
+) -> DataFrame:
     """Rows to write and rows to take away.
 
     Args:
@@ -23,9 +26,11 @@ def changes(current: DataFrame, computed: DataFrame, key: Sequence[str], columns
         computed: The rows that must be there; unique by `key`.
         key: Columns without NULL that identify a row in both.
         columns: The columns of the table, all of them in both.
+        before: Tell the old values, too.
 
     Returns:
-        The columns of the table and `_change` (insert, update, delete); no row for what is as it must be.
+        The columns of the table and `_change` (insert, update, delete); no row for what is as it must be. If asked for, the
+        columns beside the key as they were, in a struct `_before`.
     """
     others = [name for name in columns if name not in key]
     old = current.select(*key, F.struct(*others).alias("_old"))
@@ -41,23 +46,5 @@ def changes(current: DataFrame, computed: DataFrame, key: Sequence[str], columns
         .when(F.col("_old").isNull(), F.lit(INSERT))
         .otherwise(F.lit(UPDATE))
         .alias(CHANGE),
+        *([F.col("_old").alias(BEFORE)] if before else []),
     )
-
-
-def keys_of(*frames: DataFrame, key: Sequence[str]) -> DataFrame:
-    """The distinct keys of some frames."""
-    united = frames[0].select(*key)
-    for frame in frames[1:]:
-        united = united.unionByName(frame.select(*key))
-    return united.distinct()
-
-
-def come_or_gone(old: DataFrame, new: DataFrame, key: Sequence[str]) -> DataFrame:
-    """Keys that only one of two frames has."""
-    before, after = old.select(*key).distinct(), new.select(*key).distinct()
-    return before.join(after, list(key), "left_anti").unionByName(after.join(before, list(key), "left_anti"))
-
-
-def within(records: DataFrame, touched: DataFrame | None, key: Sequence[str]) -> DataFrame:
-    """The records of the touched keys; all of them where everything is touched (None)."""
-    return records if touched is None else records.join(touched, list(key), "left_semi")

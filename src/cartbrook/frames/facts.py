@@ -38,7 +38,8 @@ def resolve(records: DataFrame, contract: Contract, parents: Mapping[str, DataFr
 
     Returns:
         The records with `_missing` (names of the reference rules broken: such a record is parked) and, for each dimension, a
-        struct column of the bound version (customer, product). A record that deletes its key needs no parent.
+        struct column of the bound version (customer, product), with the columns that facts take from it. A record that deletes
+        its key needs no parent.
     """
     event = F.coalesce(F.col(contract.event_time or "_batch_date").cast("timestamp"), F.col("_batch_date").cast("timestamp"))
     bound = records
@@ -46,7 +47,7 @@ def resolve(records: DataFrame, contract: Contract, parents: Mapping[str, DataFr
     for reference in contract.references:
         parent = contracts[reference.parent]
         if reference.parent in DIMENSIONS:
-            bound = bind(bound, parents[reference.parent], parent, reference.columns, event)
+            bound = bind(bound, parents[reference.parent], parent, reference.columns, event, _carried(parent))
             unknown = F.col(f"{_entity(reference.parent)}.{surrogate_key(reference.parent)}").isNull()
         else:
             mark = f"_known_{reference.parent}"
@@ -85,6 +86,11 @@ def season(month: Column, hemisphere: str) -> Column:
     for name, months in _SEASONS.items():
         result = F.when(shifted.isin(*months), F.lit(name)).otherwise(result)
     return result
+
+
+def _carried(parent: Contract) -> list[str]:
+    """The columns of a version that facts are made of."""
+    return [surrogate_key(parent.domain), *(name for name in ("category", "cost", "currency") if parent.has(name))]
 
 
 def _entity(domain: str) -> str:

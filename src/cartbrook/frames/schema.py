@@ -46,6 +46,12 @@ QUARANTINE_EVENTS = (
 )
 """What people decided on records; rows are only ever added. `event_seq` is the publication they came with."""
 
+RESTATEMENTS = (
+    "publish_seq bigint, cause string, batch_id string, fact string, key string, change string, columns array<string>, "
+    "old string, new string"
+)
+"""Facts that an operation changed although no newer record said so; rows are only ever added."""
+
 QUALITY_RESULTS = (
     "batch_seq int, batch_id string, revision int, domain string, rule string, severity string, action string, dimension string, "
     "scope string, rows_checked bigint, rows_failed bigint, measured decimal(28,6), expected string, "

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake import Schema as DeltaSchema
 from pyarrow import parquet
@@ -27,9 +28,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from cartbrook.errors import SchemaMismatch
-from cartbrook.lake.literals import predicate, quoted
+from cartbrook.lake.literals import key_predicate, predicate, quoted
 from cartbrook.lake.session import Session
-from cartbrook.lake.values import STAGING, Staged, fetch, frame_of
+from cartbrook.lake.values import STAGING, Staged, fetch, frame_of, named
 
 INSERT, DELETE = "insert", "delete"
 
@@ -37,6 +38,14 @@ _COMMIT = re.compile(r"[0-9]{20}\.json")
 _HINT = "_last_checkpoint"
 """Names the newest checkpoint. With it, Sail 0.7.2 cannot read any version older than that checkpoint."""
 _NEVER = "1000000000"
+_FILE_BYTES = str(4 * 2**20)
+"""A file of about 50,000 facts: what an update rewrites, and the least that is read where statistics name a file."""
+_MANY = 20_000
+"""Above so many rows to replace, a MERGE; below, they are deleted by their keys in the few files that hold them."""
+_LITERAL = (T.StringType, T.LongType, T.IntegerType, T.DateType)
+"""The types of keys by which rows can be deleted."""
+_SORTED_FROM = 50_000
+"""So many rows or more are written in the order of their key, so that statistics tell where a key lies."""
 
 
 Item = TypeVar("Item")
@@ -147,8 +156,7 @@ class Tables:
 
     def append(self, name: str, rows: DataFrame) -> None:
         """Add rows."""
-        self._conform(name, rows).write.format("delta").mode("append").save(self._location(name))
-        self._note(name)
+        self._write(name, self._conform(name, rows))
 
     def record(self, name: str, columns: Mapping[str, Sequence[object]]) -> None:
         """Add rows of Python values, see `rows`."""
@@ -192,40 +200,66 @@ class Tables:
         self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {predicate(where)}").collect()
         self._note(name)
 
-    def merge(self, name: str, changes: DataFrame, key: Sequence[str]) -> None:
-        """Apply changes in one commit; none is made where there are no changes.
+    def insert(self, name: str, rows: DataFrame, key: Sequence[str]) -> None:
+        """Add many rows in the order of their key, in files that are small enough to be rewritten for one row."""
+        self._write(name, self._conform(name, rows).orderBy(*key))
+
+    def merge(self, name: str, changes: DataFrame, key: Sequence[str]) -> Staged:
+        """Apply changes; no commit is made where there are none.
+
+        Rows that go or change are deleted first, and what comes is appended then: two commits, of which only the second counts,
+        since a head is trusted once its step has ended. The engine's own MERGE joins the whole table, whatever the keys.
 
         Args:
-            changes: The table's columns and `_change`: insert, update, upsert (not known which) or delete. One row per key.
+            changes: The table's columns and `_change`: insert, update, upsert (not known which) or delete; one row per key. A
+                column `_before` is for whoever looks at them afterwards.
             key: Columns without NULL that identify a row.
+
+        Returns:
+            The changes.
         """
-        once = self.stage(changes)  # an engine may evaluate the source of a MERGE more than once
+        once = self.stage(changes)
         if once.rows == 0:
-            return
-        possible = once.values("_change")
-        if possible == {INSERT}:  # a MERGE takes many times longer
-            self.append(name, once.frame.drop("_change"))
-            return
-        source = self._conform(name, once.frame, ("_change",))
+            return once
+        kinds = once.values("_change")
+        replaced = once.count_others("_change", INSERT)
+        if replaced > (_MANY if all(isinstance(self._schemas[name][column].dataType, _LITERAL) for column in key) else 0):
+            self._merge(name, once, key, kinds)
+            return once
+        rows = self._conform(name, once.frame.where(F.col("_change") != DELETE).drop("_change", "_before"))
+        if replaced:
+            self._remove(name, once.rows_without("_change", INSERT, key))
+        if kinds != {DELETE}:
+            self._write(name, rows.orderBy(*key) if once.rows >= _SORTED_FROM else rows)
+        self._note(name)
+        return once
+
+    def _remove(self, name: str, keys: Sequence[Mapping[str, object]]) -> None:
+        """Delete the rows with these keys; files that hold none of them stay as they are."""
+        self._delta(name).delete(key_predicate(keys))
+
+    def _merge(self, name: str, once: Staged, key: Sequence[str], kinds: set[str]) -> None:
+        source = self._conform(name, once.frame.drop("_before"), ("_change",))
         columns = [column for column in source.columns if column != "_change"]
         matched = " AND ".join(f"t.{quoted(column)} = s.{quoted(column)}" for column in key)
         updates = ", ".join(f"{quoted(column)} = s.{quoted(column)}" for column in columns if column not in key)
         names = ", ".join(quoted(column) for column in columns)
         values = ", ".join(f"s.{quoted(column)}" for column in columns)
         clauses = [f"WHEN MATCHED THEN UPDATE SET {updates}"]
-        if DELETE in possible:
+        if DELETE in kinds:
             clauses.insert(0, f"WHEN MATCHED AND s._change = '{DELETE}' THEN DELETE")
-        if possible - {"update", DELETE}:
+        if kinds - {"update", DELETE}:
             clauses.append(f"WHEN NOT MATCHED AND s._change <> '{DELETE}' THEN INSERT ({names}) VALUES ({values})")
-        view = f"cartbrook_{uuid.uuid4().hex}"  # a reused name would change frames that were made from it before
-        source.createOrReplaceTempView(view)
-        try:
+        with named({"source": source}) as views:
             self.session.sql(
-                f"MERGE INTO delta.`{self._location(name)}` t USING {view} s ON {matched} {' '.join(clauses)}"
+                f"MERGE INTO delta.`{self._location(name)}` t USING {views['source']} s ON {matched} {' '.join(clauses)}"
             ).collect()
-        finally:
-            self.session.catalog.dropTempView(view)
         self._note(name)
+
+    def count(self, name: str) -> int:
+        """The number of rows of a table's head, from its log."""
+        added = pa.table(self._delta(name).get_add_actions(flatten=True))
+        return sum(rows or 0 for rows in added["num_records"].to_pylist()) if added.num_rows else 0
 
     def filled(self, name: str, columns: Sequence[str], version: int | None = None) -> tuple[str, ...]:
         """The columns among some stored ones in which a record has a value."""
@@ -323,6 +357,10 @@ class Tables:
         commit = self._root / name.replace(".", "/") / "_delta_log" / f"{self.version(name):020d}.json"
         adds = (json.loads(line).get("add") for line in commit.read_text(encoding="utf-8").splitlines())
         return sum(int(json.loads(add.get("stats") or "{}").get("numRecords", 0)) for add in adds if add)
+
+    def _write(self, name: str, rows: DataFrame) -> None:
+        rows.write.format("delta").option("targetFileSize", _FILE_BYTES).mode("append").save(self._location(name))
+        self._note(name)
 
     def _note(self, name: str) -> None:
         version = self.version(name)

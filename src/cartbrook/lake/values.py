@@ -55,6 +55,16 @@ class Staged:
         columns = (parquet.read_table(file, columns=[column])[column] for file in self.files)
         return sum(compute.sum(compute.equal(texts, value)).as_py() or 0 for texts in columns)
 
+    def count_others(self, column: str, value: str) -> int:
+        """How many rows have another text in a column, which is NULL nowhere."""
+        return self.rows - self.count(column, value)
+
+    def rows_without(self, column: str, value: str, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Some columns of the rows that have another text in a column."""
+        tables = (parquet.read_table(file, columns=list({*columns, column})) for file in self.files)
+        kept = (table.filter(compute.not_equal(table[column], value)) for table in tables)
+        return [row for table in kept for row in table.select(list(columns)).to_pylist()]
+
     def any_in(self, column: str) -> bool:
         """True if an array column holds anything."""
         arrays = (parquet.read_table(file, columns=[column])[column] for file in self.files)

@@ -4,136 +4,159 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook import scorecard
+from cartbrook.children import Moved, children, moved_facts, moved_versions
 from cartbrook.context import fact_settings
 from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract
-from cartbrook.frames.binding import moved_keys
-from cartbrook.frames.changes import changes, come_or_gone, keys_of, within
+from cartbrook.frames.changes import changes
 from cartbrook.frames.facts import facts, resolve
+from cartbrook.frames.keys import Keys, keys_of, within
 from cartbrook.frames.parking import movements, parked, raw_texts
+from cartbrook.frames.restatements import restatements
 from cartbrook.frames.schema import fact_key
 from cartbrook.lake.lake import Lake
-from cartbrook.lake.values import fetch
-from cartbrook.touched import dimension_keys, published_slices, slices
-from cartbrook.types import Operation, StepResult
+from cartbrook.lake.values import Staged, fetch
+from cartbrook.touched import dated, delivered, looked_up, part_of, published_slices, referenced, whole
+from cartbrook.types import Batch, Operation, StepResult
 
 QUARANTINE = "ops.quarantine"
+RESTATEMENTS = "ops.restatements"
 GOLD = {domain: f"gold.{table}" for domain, table in {**DIMENSIONS, **FACTS}.items()}
 _WAVES = (("orders", "inventory"), ("shipping",))
 """Facts in the order of their references: what is in one wave needs nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Resolved:
-    """Touched records of one domain with their parents looked up, evaluated once.
+class _Known:
+    """What is touched by itself, and what moved: by domain.
 
     Attributes:
-        touched: The touched fact keys; None for all.
+        touched: Keys of the operation's slices; empty where everything is touched.
+        moved: Parents that moved.
+    """
+
+    touched: Mapping[str, Keys] = field(default_factory=dict)
+    moved: Mapping[str, Moved] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """One domain's facts, brought to what the live records say.
+
+    Attributes:
+        records: The touched records with their parents looked up, evaluated once.
         waits: A record among them has no parent.
+        changes: What was done to the fact table; None where it was written anew.
     """
 
     contract: Contract
     records: DataFrame
-    touched: DataFrame | None
     waits: bool
+    changes: Staged | None
 
 
 def run(lake: Lake, operation: Operation) -> StepResult:
     """Recompute the facts of the touched keys from all their live records; park, release, count and score."""
-    resolved: dict[str, _Resolved] = {}
+    known = _Known()
+    if not whole(operation):
+        touched = delivered(lake, operation, operation.domains)
+        known = _Known(touched, moved_versions(lake, operation, touched))
+    done: dict[str, _Done] = {}
     for wave in _WAVES:
-        parts = lake.tables.each(lambda domain: _fact(lake, operation, domain, resolved), wave)
-        resolved.update({part.contract.domain: part for part in parts if part is not None})
-    if resolved:
-        _park(lake, operation, list(resolved.values()))
+        parents = {domain: of for domain, part in done.items() if (of := moved_facts(part.changes, part.contract))}
+        at_hand = _Known(known.touched, {**known.moved, **parents})
+        parts = lake.tables.each(lambda domain: _fact(lake, operation, domain, at_hand), wave)  # noqa: B023 - called at once
+        done.update({part.contract.domain: part for part in parts if part is not None})
+    if done:
+        _park(lake, operation, list(done.values()))
+        _restate(lake, operation, list(done.values()))
     for batch in operation.batches if operation.validates else ():
-        results = scorecard.results(lake, batch, operation.live)
+        own = _looked_at(lake, operation, batch, known)
+        results = scorecard.results(lake, batch, operation.live, own)
         scorecard.save(lake, batch, [dataclasses.asdict(result) for result in results])
     return StepResult()
 
 
-def _fact(lake: Lake, operation: Operation, domain: str, before: Mapping[str, _Resolved]) -> _Resolved | None:
-    """Bring one fact table to what the live records say; None where nothing of it is touched.
-
-    Args:
-        before: The facts of earlier waves, this one's parents.
-    """
-    part = _resolve(lake, operation, domain, before)
-    if part is not None:
-        _merge(lake, part)
-    return part
-
-
-def _resolve(lake: Lake, operation: Operation, domain: str, before: Mapping[str, _Resolved]) -> _Resolved | None:
-    """The touched records of a domain with their parents looked up."""
-    contract = lake.contracts[domain]
-    parents = {reference.parent: lake.tables.read(GOLD[reference.parent]) for reference in contract.references}
-    records = _dated(lake.tables.read(f"silver.{domain}"), contract)
-    key = fact_key(contract)
+def _fact(lake: Lake, operation: Operation, domain: str, known: _Known) -> _Done | None:
+    """Bring one fact table to what the live records say; None where nothing of it is touched."""
+    contract, table = lake.contracts[domain], GOLD[domain]
     touched = None
-    if not operation.everything:
-        touched = _touched(lake, operation, contract, records, before)
+    if not whole(operation):
+        touched = _touched(lake, contract, known)
         if touched is None:
             return None
-    staged = lake.tables.stage(resolve(within(records, touched, key), contract, parents, lake.contracts))
-    resolved = staged.frame
-    if touched is not None:
-        # What is cheap to read again: keys with records, and those whose last record went.
-        gone = [_dated(slice_, contract) for slice_ in published_slices(lake, operation, contract.domain)]
-        touched = keys_of(resolved, *gone, key=key)
-    return _Resolved(contract, resolved, touched, staged.any_in("_missing"))
-
-
-def _touched(
-    lake: Lake, operation: Operation, contract: Contract, records: DataFrame, before: Mapping[str, _Resolved]
-) -> DataFrame | None:
-    """Keys of the operation's slices, and of the children of parents that appeared, vanished or were cut anew."""
-    key = fact_key(contract)
-    parts: list[DataFrame] = []
-    if contract.domain in operation.domains:
-        parts += [_dated(slice_, contract) for slice_ in slices(lake, operation, contract.domain)]
-    for reference in contract.references:
-        moved = _moved_parents(lake, operation, reference.parent, before)
-        if moved is not None:
-            pairs = zip(reference.columns, reference.parent_columns, strict=True)
-            named = moved.select(*(F.col(theirs).alias(ours) for ours, theirs in pairs))
-            parts.append(records.join(named, list(reference.columns), "left_semi"))
-    return keys_of(*parts, key=key) if parts else None
-
-
-def _moved_parents(lake: Lake, operation: Operation, parent: str, before: Mapping[str, _Resolved]) -> DataFrame | None:
-    """Keys of a parent domain whose gold rows are others than the published ones; None where the table was not written."""
-    gold, contract = GOLD[parent], lake.contracts[parent]
-    base = operation.base.table_versions[gold]
-    if lake.tables.version(gold) == base:
+    elif domain not in operation.domains:
         return None
-    # Only touched keys can have moved.
-    touched = before[parent].touched if parent in before else dimension_keys(lake, operation, contract)
-    old = within(lake.tables.read(gold, base), touched, contract.key)
-    new = within(lake.tables.read(gold), touched, contract.key)
-    return moved_keys(old, new, contract) if parent in DIMENSIONS else come_or_gone(old, new, contract.key)
+    key = fact_key(contract)
+    records = within(dated(lake.tables.read(f"silver.{domain}"), contract), touched, key)
+    named: dict[str, Keys] = {}
+    if touched is not None and touched.few is not None:
+        looked_at = lake.tables.stage(records)
+        records, named = looked_at.frame, referenced(contract, looked_at)
+    parents = {
+        reference.parent: within(lake.tables.read(GOLD[reference.parent]), named.get(reference.parent), reference.parent_columns)
+        for reference in contract.references
+    }
+    staged = lake.tables.stage(resolve(records, contract, parents, lake.contracts))
+    resolved = staged.frame
+    waits = staged.any_in("_missing")
+    computed = facts(resolved, contract, lake.contracts, fact_settings(lake.settings))
+    if touched is None and not lake.tables.holds_rows(table):
+        lake.tables.insert(table, computed, key)
+        return _Done(contract, resolved, waits, None)
+    if touched is not None and touched.few is None:
+        # What is cheap to read again: keys with records, and those whose last record went.
+        gone = [dated(slice_, contract) for slice_ in published_slices(lake, operation, domain)]
+        touched = Keys(keys_of(resolved, *gone, key=key))
+    current = within(lake.tables.read(table), touched, key)
+    differing = changes(current, computed, key, lake.tables.schema(table).names, before=True)
+    return _Done(contract, resolved, waits, lake.tables.merge(table, differing, key))
 
 
-def _dated(records: DataFrame, contract: Contract) -> DataFrame:
-    """Stock is kept by day: its fact key names the batch's date."""
-    return records.withColumn("batch_date", F.col("_batch_date")) if contract.domain == "inventory" else records
+def _touched(lake: Lake, contract: Contract, known: _Known) -> Keys | None:
+    """Keys of the operation's slices, and of the children of parents that moved; None where there are none."""
+    own, parts = known.touched.get(contract.domain), children(lake, contract, known.moved)
+    if not parts:
+        return own
+    key = fact_key(contract)
+    united = keys_of(*parts, *([own.frame] if own else []), key=key)
+    if all(of.few is not None for of in known.moved.values()) and (own is None or own.few is not None):
+        return looked_up(lake, {contract.domain: part_of(united, contract, key)})[contract.domain]
+    return Keys(united)
 
 
-def _merge(lake: Lake, part: _Resolved) -> None:
-    contract = part.contract
-    table, key = GOLD[contract.domain], fact_key(contract)
-    computed = facts(part.records, contract, lake.contracts, fact_settings(lake.settings))
-    current = within(lake.tables.read(table), part.touched, key)
-    lake.tables.merge(table, changes(current, computed, key, lake.tables.schema(table).names), key)
+def _looked_at(lake: Lake, operation: Operation, batch: Batch, known: _Known) -> dict[str, Keys]:
+    """The keys that a batch delivers, of domains where these alone were looked up."""
+    if operation.cause != "batch" or operation.was_live(batch):
+        return {}
+    return {
+        domain: keys
+        for domain, keys in known.touched.items()
+        if keys.few is not None and domain != "inventory" and not lake.contracts[domain].snapshot_full
+    }
 
 
-def _park(lake: Lake, operation: Operation, resolved: list[_Resolved]) -> None:
+def _restate(lake: Lake, operation: Operation, done: list[_Done]) -> None:
+    """Record which published facts are others now although no newer record says so."""
+    if operation.everything:
+        return
+    delivered_now = [batch.batch_id for batch in operation.batches if operation.validates]
+    parts = [
+        restatements(part.changes.frame, part.contract, operation, delivered_now)
+        for part in done
+        if part.changes is not None and part.changes.values("_change") & {"update", "delete"}
+    ]
+    if parts:
+        lake.tables.append(RESTATEMENTS, reduce(DataFrame.unionByName, parts))
+
+
+def _park(lake: Lake, operation: Operation, resolved: list[_Done]) -> None:
     """Bring ops.quarantine to what waits now: records that begin to wait, and those whose parents came."""
     waiting = reduce(DataFrame.unionByName, (parked(part.records, part.contract) for part in resolved))
     touched = reduce(

@@ -8,11 +8,12 @@ from pyspark.sql import functions as F
 from cartbrook.contracts.model import DIMENSIONS, Contract
 from cartbrook.contracts.tables import surrogate_key
 from cartbrook.errors import SnapshotShrinks
-from cartbrook.frames.changes import changes, within
+from cartbrook.frames.changes import changes
 from cartbrook.frames.history import history
+from cartbrook.frames.keys import Keys, within
 from cartbrook.frames.snapshots import INCOMPLETE, MARKER
 from cartbrook.lake.lake import Lake
-from cartbrook.touched import dimension_keys, midnight
+from cartbrook.touched import delivered, midnight, whole
 from cartbrook.types import Batch, Operation, StepResult
 
 _FEW = 10
@@ -29,19 +30,25 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     for domain in domains:
         if lake.contracts[domain].snapshot_full and not operation.everything:
             _guard(lake, operation, lake.contracts[domain])
-    lake.tables.each(lambda domain: _merge(lake, operation, lake.contracts[domain]), domains)
+    touched = {} if whole(operation) else delivered(lake, operation, domains)
+    lake.tables.each(lambda domain: _merge(lake, lake.contracts[domain], touched.get(domain)), domains)
     return StepResult()
 
 
-def _merge(lake: Lake, operation: Operation, contract: Contract) -> None:
+def _merge(lake: Lake, contract: Contract, touched: Keys | None) -> None:
+    """Bring a dimension to what the live records of the touched keys say; of all keys where `touched` is None."""
     silver, dimension = f"silver.{contract.domain}", f"gold.{DIMENSIONS[contract.domain]}"
-    touched = None if operation.everything else lake.tables.stage(dimension_keys(lake, operation, contract)).frame
+    if touched is not None and touched.few is None:
+        touched = Keys(lake.tables.stage(touched.frame).frame)
     records = within(lake.tables.read(silver), touched, contract.key)
     if contract.snapshot_full and touched is not None:  # markers have no key
         records = records.unionByName(lake.tables.read(silver).where(F.col("_kind") == MARKER))
     computed = history(records, contract)
-    current = within(lake.tables.read(dimension), touched, contract.key)
     key = [surrogate_key(contract.domain)]
+    if touched is None and not lake.tables.holds_rows(dimension):
+        lake.tables.insert(dimension, computed, contract.key)
+        return
+    current = within(lake.tables.read(dimension), touched, contract.key)
     lake.tables.merge(dimension, changes(current, computed, key, lake.tables.schema(dimension).names), key)
 
 

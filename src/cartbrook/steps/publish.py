@@ -15,15 +15,16 @@ from cartbrook import scorecard
 from cartbrook.contracts.model import DIMENSIONS
 from cartbrook.errors import BooksDoNotBalance, DeclaredDiffers
 from cartbrook.frames import books
-from cartbrook.frames.changes import keys_of, within
 from cartbrook.frames.decisions import in_force
 from cartbrook.frames.invariants import broken_versions
+from cartbrook.frames.keys import within
 from cartbrook.frames.likeness import near_duplicates
 from cartbrook.frames.quarantine import CORRECTED, DISCARDED, PARKED
 from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import utc_now
 from cartbrook.lake.values import fetch
+from cartbrook.touched import batch_keys
 from cartbrook.types import Batch, BatchRow, Operation, Publication, StepResult
 
 EVENTS = "ops.quarantine_events"
@@ -230,8 +231,7 @@ def _require(batch: Batch, problems: list[str | None]) -> None:
 
 def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:
     contract = lake.contracts[domain]
-    delivered = lake.tables.read(f"silver.{domain}", where={"_batch_seq": batch.batch_seq}).where(is_record())
-    touched = keys_of(delivered, key=contract.key)
+    touched = batch_keys(lake, batch, [domain])[domain]
     dimension = within(lake.tables.read(f"gold.{DIMENSIONS[domain]}"), touched, contract.key)
     broken = lake.tables.stage(broken_versions(dimension, contract)).fetch()
     _require(batch, [f"{DIMENSIONS[domain]}: {row['rows']} versions {row['problem']}" for row in broken])

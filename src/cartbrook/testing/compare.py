@@ -14,7 +14,7 @@ Content = Mapping[str, Counter[tuple[Any, ...]]]
 PATH_DEPENDENT = frozenset({"_batch_seq", "_revision", "batch_seq", "revision"})
 """Columns that say how the lake came to where it is, not where it is."""
 
-NOT_COMPARED = ("ops.quality_results", "ops.quarantine_events")
+NOT_COMPARED = ("ops.quality_results", "ops.quarantine_events", "ops.restatements")
 
 
 def content(lake: Lake, tables: Collection[str] | None = None) -> Content:

@@ -1,0 +1,60 @@
+"""The keys that an operation touches, and the rows of tables that belong to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from cartbrook.frames.rules import any_of
+
+_PRUNED = 20
+"""Engines compare so many literals of one list with the statistics of files and row groups, and read all for a longer list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Distinct keys.
+
+    Attributes:
+        frame: One row per key.
+        few: Where they are few, the values of those of the columns that can be literals (texts and whole numbers): a table is
+            then read only where they may lie. None where they are many, or were not looked at.
+    """
+
+    frame: DataFrame
+    few: Mapping[str, Collection[str | int]] | None = None
+
+    def named(self, columns: Sequence[str], key: Sequence[str]) -> Keys:
+        """The same keys for a table that calls the columns of `key` otherwise."""
+        pairs = list(zip(key, columns, strict=True))
+        few = None if self.few is None else {ours: self.few[theirs] for theirs, ours in pairs if theirs in self.few}
+        return Keys(self.frame.select(*(F.col(theirs).alias(ours) for theirs, ours in pairs)), few)
+
+
+def keys_of(*frames: DataFrame, key: Sequence[str]) -> DataFrame:
+    """The distinct keys of some frames."""
+    united = frames[0].select(*key)
+    for frame in frames[1:]:
+        united = united.unionByName(frame.select(*key))
+    return united.distinct()
+
+
+def within(rows: DataFrame, keys: Keys | None, key: Sequence[str]) -> DataFrame:
+    """The rows of some keys; all of them where everything is touched (None)."""
+    if keys is None:
+        return rows
+    if keys.few is None:
+        return rows.join(keys.frame, list(key), "left_semi")
+    for column, values in keys.few.items():
+        rows = rows.where(one_of(column, values))
+    return rows if len(key) == len(keys.few) == 1 else rows.join(keys.frame, list(key), "left_semi")
+
+
+def one_of(column: str, values: Collection[str | int]) -> Column:
+    """True where a column has one of these values; in short lists, see `_PRUNED`."""
+    ordered = sorted(values)
+    parts = [ordered[begin : begin + _PRUNED] for begin in range(0, len(ordered), _PRUNED)]
+    return any_of([F.col(column).isin(*part) for part in parts])

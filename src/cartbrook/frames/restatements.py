@@ -1,0 +1,56 @@
+"""Restatements: published facts that are others now although no newer record says so, with their old and new values."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from cartbrook.contracts.model import FACTS, Contract
+from cartbrook.frames.changes import BEFORE, CHANGE, DELETE, INSERT
+from cartbrook.frames.rules import names_of
+from cartbrook.frames.schema import fact, fact_key
+from cartbrook.types import Operation
+
+GONE, REBOUND, RESTATED = "gone", "rebound", "restated"
+
+
+def restatements(changed: DataFrame, contract: Contract, operation: Operation, delivered: Collection[str]) -> DataFrame:
+    """Rows of ops.restatements.
+
+    A newer record of a batch that is delivered now makes a fact another one as a matter of course; that is none. What is: a fact
+    whose record stays and whose bound version is another (`rebound`), one that another record of the same batch or an older
+    record stands for now (`restated`), and one that went (`gone`).
+
+    Args:
+        changed: Output of `changes` with the old values.
+        delivered: Ids of the batches that are delivered by the operation.
+
+    Returns:
+        The columns of ops.restatements: `key`, `old` and `new` as JSON, the latter two of the columns that differ (of a fact that
+        went: of all); a value that is NULL is not in them.
+    """
+    key = fact_key(contract)
+    others = [name for name in fact(contract).names if name not in key]
+    gone = F.col(CHANGE) == DELETE
+    differs = {name: ~F.col(f"{BEFORE}.{name}").eqNullSafe(F.col(name)) for name in others}
+    newer = F.col("batch_id").isin(*delivered) & (F.col("batch_id") != F.col(f"{BEFORE}.batch_id")) if delivered else F.lit(False)
+    same = F.col("record_id") == F.col(f"{BEFORE}.record_id")
+    what = F.when(gone, F.lit(GONE)).when(same, F.lit(REBOUND)).otherwise(F.lit(RESTATED))
+    only = operation.batch.batch_id if len(operation.batches) == 1 else None
+
+    def told(value: Column, name: str) -> Column:
+        return F.when(differs[name], value).alias(name)
+
+    return changed.where((F.col(CHANGE) != INSERT) & (gone | ~newer)).select(
+        F.lit(operation.base.publish_seq + 1).cast("bigint").alias("publish_seq"),
+        F.lit(operation.cause).alias("cause"),
+        F.lit(only).cast("string").alias("batch_id"),
+        F.lit(FACTS[contract.domain]).alias("fact"),
+        F.to_json(F.struct(*key)).alias("key"),
+        what.alias("change"),
+        names_of([F.when(differs[name], F.lit(name)) for name in others]).alias("columns"),
+        F.to_json(F.struct(*(told(F.col(f"{BEFORE}.{name}"), name) for name in others))).alias("old"),
+        F.when(~gone, F.to_json(F.struct(*(told(F.col(name), name) for name in others)))).alias("new"),
+    )
