@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cartbrook.contracts.model import Contract
     from cartbrook.lake.lake import Lake
 
-SETTINGS = Settings(stable_seconds=Decimal(0))
+SETTINGS = Settings(stable_seconds=Decimal(0), prune_from=0)  # keys are looked up as in a large lake
 
 
 class Workshop:
