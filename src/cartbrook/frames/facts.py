@@ -59,8 +59,13 @@ def resolve(records: DataFrame, contract: Contract, parents: Mapping[str, DataFr
     return bound.withColumn("_missing", F.array_compact(F.array(*missing)))
 
 
-def facts(resolved: DataFrame, contract: Contract, contracts: Contracts, settings: FactSettings) -> DataFrame:
+def facts(
+    resolved: DataFrame, contract: Contract, contracts: Contracts, settings: FactSettings, *, unique: bool = False
+) -> DataFrame:
     """The facts of the keys in `resolved`: wholly the greatest record that resolves; a winning delete leaves none.
+
+    Args:
+        unique: No key has two records.
 
     Returns:
         Columns of `schema.fact`.
@@ -68,7 +73,7 @@ def facts(resolved: DataFrame, contract: Contract, contracts: Contracts, setting
     keyed = resolved.where(F.size("_missing") == 0)
     if contract.domain == "inventory":
         keyed = keyed.withColumn("batch_date", F.col("_batch_date"))
-    won = winners(keyed, list(fact_key(contract)), contract).where("_kind <> 'delete'")
+    won = (keyed if unique else winners(keyed, list(fact_key(contract)), contract)).where("_kind <> 'delete'")
     additions: list[Column] = []
     if contract.domain == "orders":
         additions = _order_columns(contract, contracts["products"], settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -22,7 +22,7 @@ from cartbrook.frames.restatements import restatements
 from cartbrook.frames.schema import fact_key
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.values import Staged, fetch
-from cartbrook.touched import dated, delivered, looked_up, part_of, published_slices, referenced, whole
+from cartbrook.touched import FEW, dated, delivered, looked_up, part_of, published_slices, referenced, whole
 from cartbrook.types import Batch, Operation, StepResult
 
 QUARANTINE = "ops.quarantine"
@@ -50,14 +50,14 @@ class _Done:
     """One domain's facts, brought to what the live records say.
 
     Attributes:
-        records: The touched records with their parents looked up, evaluated once.
-        waits: A record among them has no parent.
+        looked_at: `quarantine_id` of each touched record.
+        waiting: Those without a parent, as `parked` gives them; None where there are none.
         changes: What was done to the fact table; None where it was written anew.
     """
 
     contract: Contract
-    records: DataFrame
-    waits: bool
+    looked_at: DataFrame
+    waiting: DataFrame | None
     changes: Staged | None
 
 
@@ -85,7 +85,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
 
 def _fact(lake: Lake, operation: Operation, domain: str, known: _Known) -> _Done | None:
     """Bring one fact table to what the live records say; None where nothing of it is touched."""
-    contract, table = lake.contracts[domain], GOLD[domain]
+    contract, table, settings = lake.contracts[domain], GOLD[domain], fact_settings(lake.settings)
     touched = None
     if not whole(operation):
         touched = _touched(lake, contract, known)
@@ -103,20 +103,37 @@ def _fact(lake: Lake, operation: Operation, domain: str, known: _Known) -> _Done
         reference.parent: within(lake.tables.read(GOLD[reference.parent]), named.get(reference.parent), reference.parent_columns)
         for reference in contract.references
     }
-    staged = lake.tables.stage(resolve(records, contract, parents, lake.contracts))
-    resolved = staged.frame
-    waits = staged.any_in("_missing")
-    computed = facts(resolved, contract, lake.contracts, fact_settings(lake.settings))
-    if touched is None and not lake.tables.holds_rows(table):
+    resolved = resolve(records, contract, parents, lake.contracts)
+    fresh = touched is None and not lake.tables.holds_rows(table)
+    if fresh and sum(batch.rows for batch in operation.batches) > FEW:
+        # Too much to be held beside its tables: looked through for what waits, and then written in one pass.
+        waiting = lake.tables.stage(parked(resolved, contract))
+        computed = facts(resolved, contract, lake.contracts, settings, unique=_are_unique(lake, records, key))
         lake.tables.insert(table, computed, key)
-        return _Done(contract, resolved, waits, None)
+        return _Done(contract, _ids(records), waiting.frame if waiting.rows else None, None)
+    staged = lake.tables.stage(resolved)
+    resolved = staged.frame
+    computed = facts(resolved, contract, lake.contracts, settings)
+    done = partial(_Done, contract, _ids(resolved), parked(resolved, contract) if staged.any_in("_missing") else None)
+    if fresh:
+        lake.tables.insert(table, computed, key)
+        return done(None)
     if touched is not None and touched.few is None:
         # What is cheap to read again: keys with records, and those whose last record went.
         gone = [dated(slice_, contract) for slice_ in published_slices(lake, operation, domain)]
         touched = Keys(keys_of(resolved, *gone, key=key))
     current = within(lake.tables.read(table), touched, key)
     differing = changes(current, computed, key, lake.tables.schema(table).names, before=True)
-    return _Done(contract, resolved, waits, lake.tables.merge(table, differing, key))
+    return done(lake.tables.merge(table, differing, key))
+
+
+def _are_unique(lake: Lake, records: DataFrame, key: tuple[str, ...]) -> bool:
+    """True where no key has two records, as in most first batches: to rank them all would take longer than all else."""
+    return lake.tables.is_empty(records.groupBy(*key).agg(F.count(F.lit(1)).alias("_n")).where("_n > 1"))
+
+
+def _ids(records: DataFrame) -> DataFrame:
+    return records.select(F.col("_record_id").alias("quarantine_id"))
 
 
 def _touched(lake: Lake, contract: Contract, known: _Known) -> Keys | None:
@@ -156,15 +173,14 @@ def _restate(lake: Lake, operation: Operation, done: list[_Done]) -> None:
         lake.tables.append(RESTATEMENTS, reduce(DataFrame.unionByName, parts))
 
 
-def _park(lake: Lake, operation: Operation, resolved: list[_Done]) -> None:
+def _park(lake: Lake, operation: Operation, done: list[_Done]) -> None:
     """Bring ops.quarantine to what waits now: records that begin to wait, and those whose parents came."""
-    waiting = reduce(DataFrame.unionByName, (parked(part.records, part.contract) for part in resolved))
-    touched = reduce(
-        DataFrame.unionByName, (part.records.select(F.col("_record_id").alias("quarantine_id")) for part in resolved)
-    )
+    parts = [part.waiting for part in done if part.waiting is not None]
     table = lake.tables.read(QUARANTINE)
-    if not any(part.waits for part in resolved) and lake.tables.is_empty(table.where("status = 'parked'")):
+    if not parts and not (lake.tables.holds_rows(QUARANTINE) and not lake.tables.is_empty(table.where("status = 'parked'"))):
         return
+    touched = reduce(DataFrame.unionByName, (part.looked_at for part in done))
+    waiting = reduce(DataFrame.unionByName, parts) if parts else table.where(F.lit(False))
     known = table.where("status in ('parked', 'released', 'corrected')")
     by = operation.batch.batch_id if len(operation.batches) == 1 else operation.cause
     staged = lake.tables.stage(movements(waiting, touched, known, lake.contracts, by))
