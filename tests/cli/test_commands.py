@@ -116,6 +116,18 @@ def test_audit(cartbrook, shop):
     assert all(finding["problem"] is None for finding in cartbrook("audit", "-w", shop, "--json").json)
 
 
+def test_audit_of_a_batch_and_of_a_moment(cartbrook, shop):
+    """The books of one batch are proved file by file with their money; and everything as it was in an earlier publication."""
+    told = cartbrook("audit", "tea_2025_06_02", "-w", shop)
+    assert told.code == 0
+    assert "books of orders_2025_06_02.csv: 6 records: 4 accepted (84.40 EUR), 1 duplicate (14.00 EUR), 1 quarantined" in told.out
+    then = cartbrook("audit", "tea_2025_06_02", "--publication", "1", "-w", shop)
+    assert "3 accepted (75.50 EUR), 1 duplicate (14.00 EUR), 1 parked (8.90 EUR), 1 quarantined" in then.out
+    assert "live batches: 1 batches" in cartbrook("audit", "--publication", "1", "-w", shop).out
+    assert cartbrook("audit", "tea_2025_06_03", "--publication", "1", "-w", shop).code == 1
+    assert "There is no publication 77" in cartbrook("audit", "--publication", "77", "-w", shop).err
+
+
 def test_again(cartbrook, shop):
     """The same triggers again change nothing, and it is said so; a batch published and held again needs nobody."""
     before = cartbrook("query", "SELECT max(publish_seq) AS seq FROM ops.publications", "-w", shop, "--json").json

@@ -140,7 +140,7 @@ def test_any_order(workshop, part):
 
     @seed(SEED * 1000 + part)
     @settings(max_examples=EXAMPLES, phases=PHASES, database=None)
-    @given(shops(decided=4))
+    @given(shops(most=4, decided=4))
     def holds(example: Shop) -> None:
         workshop.holds(example)
 
@@ -148,7 +148,7 @@ def test_any_order(workshop, part):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(2))
+@pytest.mark.parametrize("part", range(1))
 def test_any_order_with_deletes(workshop, built_in, part):
     """The same holds where records may delete their key, in every domain."""
     contracts = {domain: with_deletes(built_in(domain)) for domain in DELETES}
@@ -241,7 +241,7 @@ def in_sequence(text: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(2))
+@pytest.mark.parametrize("part", range(1))
 def test_split_otherwise(workshop, built_in, part):
     """With `sequence_by`, dimensions are equal even where the same records came in other batches, some of them twice."""
     contracts = {"customers": in_sequence(built_in("customers"))}
