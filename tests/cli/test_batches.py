@@ -99,7 +99,7 @@ def test_preview_of_what_would_not_come_in(cartbrook, shop, tmp_path):
 
 
 def test_reprocess(cartbrook, shop):
-    """Taken in again, from its files or from bronze, a batch is its next revision, with the same figures; an undone one comes back."""
+    """Taken in again, from its files or from bronze, an undone or live batch is its next revision, with the same figures."""
     assert cartbrook("reprocess", "none", "-w", shop).code == 1
     before = query(cartbrook, shop, "SELECT * FROM gold.kpi_daily")
     assert cartbrook("undo", FIRST, "-w", shop).code == 0

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.engine("sail"), pytest.mark.slow]
 def test_interrupted_run(cartbrook, tmp_path):
     """The engine dies with the interrupt; the command still ends in seconds, says so, and nothing is half done afterwards."""
     shop = tmp_path / "shop"
-    assert cartbrook("generate", tmp_path / "deliveries", "--days", "2", "--orders", "10").code == 0
+    assert cartbrook("generate", tmp_path / "deliveries", "--days", "3", "--orders", "10").code == 0
     assert cartbrook("init", shop).code == 0
     assert cartbrook("submit", *sorted((tmp_path / "deliveries").glob("trigger_*.json")), "-w", shop).code == 0
     # A shell's background jobs ignore the signal, and what they start does, too; a command at a terminal does not.
@@ -41,4 +41,4 @@ def test_interrupted_run(cartbrook, tmp_path):
     assert "Traceback" not in err
     assert cartbrook("run", "-w", shop).code == 0
     statuses = [row["status"] for row in cartbrook("batches", "-w", shop, "--json").json]
-    assert statuses == ["published"] * 2
+    assert statuses == ["published"] * 3

@@ -273,7 +273,7 @@ def test_a_corrected_file_loses_decisions_and_says_so(cartbrook, shop, tmp_path)
     [orders] = delivery.rglob("orders_2025_06_02.csv")
     orders.write_text(orders.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert cartbrook("submit", "--supersede", delivery / "trigger_2025_06_02.json", "-w", shop).code == 0
-    assert "1 decisions in force are on records that these files do not hold" in cartbrook("run", "-w", shop).out
+    assert "1 decision in force on records that these files do not hold" in cartbrook("run", "-w", shop).out
     [*_, batch] = cartbrook("batches", "-w", shop, "--json").json
     assert batch["revision"] == 2
     assert any("decisions in force" in warning for warning in batch["warnings"])

@@ -103,7 +103,7 @@ def test_a_record_that_is_in_no_table_is_found(engine, parked, tmp_path):
         versions = {**newest.table_versions, "silver.products": lake.tables.version("silver.products")}
         found = audit(lake, dataclasses.replace(newest, table_versions=versions), "b1")
     [problem] = [finding.problem for finding in found if finding.problem]
-    assert problem == "1 records of those delivered are in no table"
+    assert problem == "1 delivered record is in no table"
 
 
 CORRUPTIONS = {

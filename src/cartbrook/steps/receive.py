@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cartbrook.contracts.model import Contract
 from cartbrook.contracts.trigger import ExpectedFile, Trigger, parse_trigger
-from cartbrook.errors import BatchNotFound, DeclaredDiffers, FileRefused, Held, TriggerRefused
+from cartbrook.errors import BatchNotFound, DeclaredDiffers, FileRefused, Held, TriggerRefused, counted
 from cartbrook.lake import intake
 from cartbrook.lake.csv_scan import Limits, scan_file
 from cartbrook.lake.lake import Lake
@@ -223,10 +223,12 @@ def look(file: ExpectedFile, folder: Path, contract: Contract, limits: Limits) -
     if file.sha256 is not None and file.sha256 != scan.sha256:
         raise DeclaredDiffers("sha256_differs", f"{file.name}: its sha256 is not the one the trigger declares.")
     if file.rows is not None and file.rows != scan.rows:
-        raise DeclaredDiffers("rows_differ", f"{file.name}: {scan.rows} records, and the trigger declares {file.rows}.")
+        raise DeclaredDiffers(
+            "rows_differ", f"{file.name}: {counted(scan.rows, 'record')}, and the trigger declares {file.rows}."
+        )
     if file.rows is not None and scan.torn:  # counted as a record, but not one that the sender means
         raise DeclaredDiffers(
-            "rows_differ", f"{file.name}: its last line breaks off, and the trigger declares {file.rows} records."
+            "rows_differ", f"{file.name}: its last line breaks off, and the trigger declares {counted(file.rows, 'record')}."
         )
     return SourceFile(
         domain=file.domain,
