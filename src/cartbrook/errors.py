@@ -31,7 +31,8 @@ customers' data: those stay in the quarantine table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 MAX_MESSAGE = 2_000
@@ -40,6 +41,16 @@ MAX_MESSAGE = 2_000
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """A number of things as messages tell it: ``1 record``, ``2 records``."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+@contextmanager
+def concerning(what: str) -> Iterator[None]:
+    """Note on whatever is raised within what it concerns, such as ``rules of orders``; `runner.explained` tells it."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(what)
+        raise
 
 
 class CartbrookError(Exception):

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from cartbrook.config import Settings
 from cartbrook.contracts.model import DIMENSIONS, FACTS, LOCAL, Action, Contract, Rule, Scope
 from cartbrook.contracts.tables import table_mark
+from cartbrook.errors import concerning
 from cartbrook.frames import contexts, counting, scoring
 from cartbrook.frames.changes import keys_of, within
 from cartbrook.frames.rules import active_rules
@@ -184,7 +185,7 @@ class _Count:
             seqs = sorted({seq for trail in trails.values() for seq in trail})
             slices = tables.read(f"silver.{domain}", where={"_batch_seq": seqs}).where(is_record())
             parts.append(counting.trailing_counts(slices, [rule for rule in rules if rule.name in trails], self.batch.batch_seq))
-        with ExitStack() as stack:
+        with concerning(f"rules of {domain}"), ExitStack() as stack:
             queries = [rule for rule in rules if rule.check == "sql" and set(self.held).issuperset(rule.needs)]
             parts += [counting.answer(rule, self._answer(stack, rule, contract, silver)) for rule in queries]
             return tables.stage(reduce(DataFrame.union, parts)).fetch()

@@ -6,9 +6,9 @@ import csv
 import gzip
 import io
 import json
-import resource
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.cli.desk import Desk, header, line, named, orders, parents, quoted, sheet
@@ -331,6 +331,12 @@ def test_a_torn_row_is_quarantined(desk):
     assert (row["source_line"], row["rules"], row["record"]) == (3, ["ragged_row"], {"_raw": "T2,C"})
 
 
+def bytes_read() -> int:
+    """What this process has read from files until now; 0 where the system does not tell."""
+    counts = Path("/proc/self/io")
+    return int(counts.read_text().split("rchar: ")[1].split()[0]) if counts.exists() else 0
+
+
 def test_limits_are_those_of_the_settings(cartbrook, blank, tmp_path):
     """Limits of fields, lines, columns and files come from cartbrook.yaml; a file over the limit is not read to its end."""
     limits = ("max_field_bytes: 20", "max_line_breaks: 2", "max_columns: 30", "max_file_bytes: 10000")
@@ -351,9 +357,9 @@ def test_limits_are_those_of_the_settings(cartbrook, blank, tmp_path):
     desk.put("large", {ORDERS: GOOD.encode()})
     with (desk.root / "landing" / "large" / ORDERS).open("ab") as stream:
         stream.truncate(8 * 2**30)  # a hole: nothing of it lies on the disk
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = bytes_read()
     desk.run()
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 512 * 2**20
+    assert bytes_read() - before < 512 * 2**20
     assert {place: row["rules"] for place, row in desk.aside("fields").items()} == {
         3: ["field_too_long"],
         5: ["field_too_long"],

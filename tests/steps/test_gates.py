@@ -172,14 +172,20 @@ STRICT = (
 )
 
 
-def test_numbers_that_reject(shop):
-    """A number of the batch that is not as it must be rejects it, whatever its kind, from the first batch on."""
+def test_numbers_that_reject(shop, monkeypatch):
+    """A number of the batch that is not as it must be rejects it, whatever its kind, from the first batch on.
+
+    Where the engine fails over the rules it is told of which domain.
+    """
     shop = shop(*STRICT)
     outcome = shop.run(2, [order(1), order(2)])
     names = ("count", "sum", "freshness", "query", "uniqueness")
     assert outcome.status == "rejected"
     assert {name for name in names if f"orders.{name}" in outcome.message} == set(names)
     assert {name: shop.result(name, "B02")["status"] for name in names} == dict.fromkeys(names, "fail")
+    monkeypatch.setattr("cartbrook.frames.counting.batch_counts", lambda *_: 1 / 0)
+    outcome = shop.run(3, [order(1)], alone=True)
+    assert (outcome.status, "ZeroDivisionError, rules of orders (run with --debug" in outcome.message) == ("failed", True)
 
 
 def test_the_score_gate_asks_local_rules_only(shop):

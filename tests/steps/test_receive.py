@@ -237,6 +237,25 @@ def test_an_unreadable_file_rejects_its_batch(shop, code):
     assert shop.statuses() == [(1, "rejected")]
 
 
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        (HEADER.upper(), "It has CUSTOMER_ID, FIRST_NAME, "),
+        (HEADER.replace(",", ";"), "Its names are separated by semicolons"),
+        (HEADER.replace(",email", ",mail"), "See the contract"),
+    ],
+)
+def test_a_header_that_is_nearly_right(shop, header, hint):
+    """Other letters and other separators are told as such."""
+    shop.land(FILE, people("C1", header=header), "B1")
+    outcome = shop.receive(shop.trigger())
+    assert (outcome.status, shop.reason("B1")["code"], shop.reason("B1")["hint"].startswith(hint)) == (
+        "rejected",
+        "missing_column",
+        True,
+    )
+
+
 def test_one_bad_file_takes_the_good_ones_along(shop):
     """A batch is all or nothing: the good file of a rejected batch is set aside with it."""
     products = "products_2025_01_15.csv"

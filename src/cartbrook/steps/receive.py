@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cartbrook.contracts.model import Contract
@@ -218,7 +218,7 @@ def look(file: ExpectedFile, folder: Path, contract: Contract, limits: Limits) -
             file.name,
             f"the header has no {', '.join(missing[:5])}",
             line=1,
-            hint="See the contract of the domain.",
+            hint=_of_header(missing, scan.header),
         )
     if file.sha256 is not None and file.sha256 != scan.sha256:
         raise DeclaredDiffers("sha256_differs", f"{file.name}: its sha256 is not the one the trigger declares.")
@@ -325,3 +325,16 @@ def _present(lake: Lake, trigger: Trigger) -> list[Path]:
     if folder.is_symlink():
         return []  # what it leads to is nobody's to move
     return [folder / file.name for file in trigger.files if (folder / file.name).exists()]
+
+
+def _of_header(missing: Sequence[str], header: Sequence[str]) -> str:
+    """What may have been meant by a header that lacks columns."""
+    if len(header) == 1:
+        for sign, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+            if sign in header[0]:
+                return f"Its names are separated by {word}: save the file with commas."
+    written = {name.lower(): name for name in header}
+    otherwise = [written[name] for name in missing if name in written]
+    if otherwise:
+        return f"It has {', '.join(otherwise[:5])}: letters must be small or capital as in the contract."
+    return "See the contract of the domain."

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from cartbrook import scorecard
 from cartbrook.contracts.model import Action
-from cartbrook.errors import BatchRejected
+from cartbrook.errors import BatchRejected, concerning
 from cartbrook.frames.decisions import in_force
 from cartbrook.frames.quality import split
 from cartbrook.frames.quarantine import OPEN, PARKED, RELEASED
@@ -42,7 +42,12 @@ def _validate(lake: Lake, operation: Operation, batch: Batch) -> int:
     aside = {"batch_seq": batch.batch_seq}
     decisions = _decisions(lake, batch)
     waited = _waited(lake, operation, batch)
-    parts = lake.tables.each(lambda domain: _split(lake, operation, batch, domain, decisions), operation.domains)
+
+    def split_of(domain: str) -> Staged | None:
+        with concerning(f"records of {domain}"):
+            return _split(lake, operation, batch, domain, decisions)
+
+    parts = lake.tables.each(split_of, operation.domains)
     rejected = [part.frame for part in parts if part is not None]
     if waited is not None:
         rejected.append(_still_told(lake, batch, waited, rejected))
