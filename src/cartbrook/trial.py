@@ -187,7 +187,7 @@ def _why(contract: Contract, result: scoring.RuleResult) -> str:
     """What keeps a rule from being evaluated, to be read behind "as they"."""
     [rule] = [rule for rule in contract.rules if rule.name == result.rule]
     if rule.scope is Scope.REFERENCE:
-        return "need parents, which are looked up in a workspace whose gold is up to date"
+        return "look up parents in an up-to-date workspace"
     if rule.check == "trailing":
         return "compare batches"
     return "look at other tables" if rule.scope is Scope.LAKE else "found nothing to look at"

@@ -40,7 +40,7 @@ def test_no_engine_is_started(plan):
         "import sys\nfrom cartbrook.cli.app import call\nplan = sys.argv[1]\n"
         "assert call(['contracts', 'lint', '-w', plan]) == 0\n"
         "assert call(['contracts', 'show', 'orders', '-w', plan]) == 0\n"
-        "assert call(['contracts', 'diff', 'built-in', f'{plan}/contracts']) == 0\n"
+        "assert call(['contracts', 'diff', 'built-in', f'{plan}/contracts']) == 1\n"
         "assert not {'pyspark', 'pysail', 'pandas', 'pyarrow', 'deltalake', 'numpy'} & set(sys.modules), 'imported an engine'"
     )
     done = subprocess.run([sys.executable, "-c", code, plan], capture_output=True, text=True, check=False)

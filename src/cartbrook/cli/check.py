@@ -161,8 +161,10 @@ def _say(report: Mapping[str, Any], limit: int) -> None:
     if more:
         say(f"... and {more} more: --limit {max(limit * 10, 20)}")
     skipped = [rule for rule in report["rules"] if rule["status"] == "not_evaluated"]
+    if skipped:
+        say()
     for why in dict.fromkeys(rule["why"] for rule in skipped):
-        say(f"\nNot evaluated, as {why}: {', '.join(rule['rule'] for rule in skipped if rule['why'] == why)}")
+        say(f"Not evaluated, as {why}: {', '.join(rule['rule'] for rule in skipped if rule['why'] == why)}")
 
 
 def _tell_refusal(error: FileRefused, *, as_json: bool) -> None:
