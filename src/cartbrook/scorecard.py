@@ -152,7 +152,7 @@ class _Count:
         """The results of all delivered domains."""
         trails = {domain: self._trails(self.lake.contracts[domain]) for domain in self.batch.domains}
         jobs: list[Callable[[], list[dict[str, Any]]]] = [self._aside]
-        jobs += [partial(self._domain, domain, trails[domain]) for domain in self.batch.domains]
+        jobs += [partial(self._of, domain, trails[domain]) for domain in self.batch.domains]
         aside, *counted = self.lake.tables.each(lambda job: job(), jobs)
         found: list[scoring.RuleResult] = []
         for domain, rows in zip(self.batch.domains, counted, strict=True):
@@ -173,6 +173,10 @@ class _Count:
         counted = counting.aside_counts(aside.where(F.col("status").isin("open", "parked")), references)
         return self.lake.tables.stage(counted).fetch()
 
+    def _of(self, domain: str, trails: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
+        with concerning(f"rules of {domain}"):
+            return self._domain(domain, trails)
+
     def _domain(self, domain: str, trails: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
         """The counts of one domain, in one plan."""
         contract, tables = self.lake.contracts[domain], self.lake.tables
@@ -185,7 +189,7 @@ class _Count:
             seqs = sorted({seq for trail in trails.values() for seq in trail})
             slices = tables.read(f"silver.{domain}", where={"_batch_seq": seqs}).where(is_record())
             parts.append(counting.trailing_counts(slices, [rule for rule in rules if rule.name in trails], self.batch.batch_seq))
-        with concerning(f"rules of {domain}"), ExitStack() as stack:
+        with ExitStack() as stack:
             queries = [rule for rule in rules if rule.check == "sql" and set(self.held).issuperset(rule.needs)]
             parts += [counting.answer(rule, self._answer(stack, rule, contract, silver)) for rule in queries]
             return tables.stage(reduce(DataFrame.union, parts)).fetch()
