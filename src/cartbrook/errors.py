@@ -31,10 +31,26 @@ customers' data: those stay in the quarantine table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 MAX_MESSAGE = 2_000
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number of things as messages tell it: ``1 record``, ``2 records``."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+@contextmanager
+def concerning(what: str) -> Iterator[None]:
+    """Note on whatever is raised within what it concerns, such as ``rules of orders``; `runner.explained` tells it."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(what)
+        raise
 
 
 class CartbrookError(Exception):
@@ -81,7 +97,7 @@ class ContractError(UsageError):
 
     def __init__(self, problems: list[str], *, hint: str | None = None) -> None:
         self.problems = problems
-        count = f"{len(problems)} problem{'s' if len(problems) != 1 else ''} in the data contracts"
+        count = f"{counted(len(problems), 'problem')} in the data contracts"
         super().__init__("\n".join([count + ":", *(f"  {problem}" for problem in problems)]), hint=hint)
 
 
@@ -162,7 +178,7 @@ class DecisionRefused(StateError):
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         text = "".join(f"\n  {problem}" for problem in problems[:20])
         super().__init__(
-            f"{len(problems)} decision{'s' if len(problems) != 1 else ''} cannot be taken; nothing was recorded:{text}{more}",
+            f"{counted(len(problems), 'decision')} cannot be taken; nothing was recorded:{text}{more}",
             hint="`cartbrook quarantine list` shows the records and their states.",
         )
 

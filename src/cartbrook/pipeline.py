@@ -23,6 +23,7 @@ from cartbrook.errors import (
     BatchNotFound,
     BatchRejected,
     StepOutOfOrder,
+    counted,
 )
 from cartbrook.frames.marts import MARTS
 from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, QUARANTINE_EVENTS, RESTATEMENTS, record_tables, struct
@@ -299,8 +300,8 @@ def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
         operation = runner.operation(lake, "rebuild", base, *batches)
         steps: Mapping[str, Step] = {"validate": validate.run} if from_bronze else {}
         runner.carry(lake, operation, {"evolve": logic.evolve, **steps, **REBUILD})
-        rows = f"{len(base.live)} batches"
-        return Outcome("rebuild", "rebuilt", f"gold rebuilt from {rows}", seconds=time.perf_counter() - started)
+        live = counted(len(base.live), "batch", "batches")
+        return Outcome("rebuild", "rebuilt", f"gold rebuilt from {live}", seconds=time.perf_counter() - started)
 
 
 def prove(lake: Lake, batch_id: str | None = None, publish_seq: int | None = None) -> list[audit.Finding]:

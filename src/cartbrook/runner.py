@@ -140,7 +140,8 @@ def explained(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{type(error).__name__}: {error.strerror}"
-    return f"{type(error).__name__} (run with --debug for the traceback)"
+    notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
+    return f"{type(error).__name__}{notes} (run with --debug for the traceback)"
 
 
 def goes_on(operation: Operation, token: str, attempt: int) -> Operation:

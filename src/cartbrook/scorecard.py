@@ -12,13 +12,16 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cartbrook.contracts.model import DIMENSIONS, FACTS, LOCAL, Contract, Rule, Scope
+from cartbrook.config import Settings
+from cartbrook.contracts.model import DIMENSIONS, FACTS, LOCAL, Action, Contract, Rule, Scope
 from cartbrook.contracts.tables import table_mark
+from cartbrook.errors import concerning
 from cartbrook.frames import contexts, counting, scoring
 from cartbrook.frames.keys import Keys, keys_of, one_of, within
 from cartbrook.frames.rules import active_rules
 from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
+from cartbrook.lake.session import Session
 from cartbrook.lake.values import fetch, named
 from cartbrook.touched import referenced
 from cartbrook.types import Batch, LiveBatch
@@ -77,6 +80,45 @@ def score(lake: Lake, rows: Sequence[scoring.RuleResult]) -> str | None:
     return None if found is None else str(found)
 
 
+def rejections(rows: Sequence[scoring.RuleResult], settings: Settings, quarantined: int, records: int) -> list[str]:
+    """Why a batch is rejected, if it is.
+
+    Args:
+        rows: Results of its rules; only those that look no further than the batch are asked.
+        quarantined: How many of its records are.
+    """
+    broken = [
+        f"{row.domain}.{row.rule}" for row in rows if row.local and row.action == Action.REJECT_BATCH and row.status == "fail"
+    ]
+    reasons = [f"broke {', '.join(broken[:5])}"] if broken else []
+    found = scoring.score([row for row in rows if row.local], settings.severity_weights)
+    if settings.score_gate is not None and found is not None and found < settings.score_gate:
+        reasons.append(f"its score {found} is below the gate {settings.score_gate}")
+    if crowded(settings, quarantined, records):
+        share = f"{quarantined:,} of {records:,} records are quarantined"
+        reasons.append(f"{share}, more than the share {settings.quarantine_gate} of quarantine_gate")
+    return reasons
+
+
+def crowded(settings: Settings, quarantined: int, records: int) -> bool:
+    """True if more of the records are quarantined than `quarantine_gate` lets through."""
+    return settings.quarantine_gate is not None and quarantined > settings.quarantine_gate * records
+
+
+def ask(session: Session, stack: ExitStack, rule: Rule, frames: Mapping[str, DataFrame]) -> DataFrame:
+    """The one cell that the query of a rule gives.
+
+    Args:
+        stack: Until it is closed the tables have names.
+        frames: The tables that it asks, by name; ``object`` is the batch.
+    """
+    assert rule.measure is not None
+    text = rule.measure
+    for table, name in stack.enter_context(named(frames)).items():
+        text = text.replace(table_mark(table), f"`{name}`")
+    return session.sql(text)
+
+
 def warnings(lake: Lake, rows: Sequence[scoring.RuleResult]) -> list[str]:
     """What must be told of a batch that is published all the same: keep-rules past their thresholds, a low score."""
     told = [
@@ -116,7 +158,7 @@ class _Count:
         """The results of all delivered domains."""
         trails = {domain: self._trails(self.lake.contracts[domain]) for domain in self.batch.domains}
         jobs: list[Callable[[], list[dict[str, Any]]]] = [self._aside]
-        jobs += [partial(self._domain, domain, trails[domain]) for domain in self.batch.domains]
+        jobs += [partial(self._of, domain, trails[domain]) for domain in self.batch.domains]
         aside, *counted = self.lake.tables.each(lambda job: job(), jobs)
         found: list[scoring.RuleResult] = []
         for domain, rows in zip(self.batch.domains, counted, strict=True):
@@ -136,6 +178,10 @@ class _Count:
         references = [reference.rule for contract in self.lake.contracts.values() for reference in contract.references]
         counted = counting.aside_counts(aside.where(F.col("status").isin("open", "parked")), references)
         return self.lake.tables.stage(counted).fetch()
+
+    def _of(self, domain: str, trails: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
+        with concerning(f"rules of {domain}"):
+            return self._domain(domain, trails)
 
     def _domain(self, domain: str, trails: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
         """The counts of one domain, in one plan."""
@@ -166,12 +212,7 @@ class _Count:
             frames[table] = (
                 contexts.records_for_queries(read, self.lake.contracts[domain]) if table.startswith("silver.") else read
             )
-        names = stack.enter_context(named(frames))
-        assert rule.measure is not None
-        text = rule.measure
-        for table, name in names.items():
-            text = text.replace(table_mark(table), f"`{name}`")
-        return self.lake.tables.session.sql(text)
+        return ask(self.lake.tables.session, stack, rule, frames)
 
     def _trails(self, contract: Contract) -> dict[str, list[int]]:
         """For each trailing rule the batch and those before it that brought the domain, the nearest first."""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cartbrook import logic
+from cartbrook import logic, scorecard
 from cartbrook.config import Settings
 from cartbrook.contracts.model import DIMENSIONS, FACTS, LOCAL, Action, Contract, Contracts, Scope
 from cartbrook.contracts.trigger import ExpectedFile
 from cartbrook.errors import BooksDoNotBalance
-from cartbrook.frames import counting, scoring
+from cartbrook.frames import contexts, counting, scoring
 from cartbrook.frames.facts import resolve
 from cartbrook.frames.parking import parked, raw_texts
 from cartbrook.frames.quality import split
@@ -73,7 +75,8 @@ class Trial:
         accepted: Records that would be accepted at once.
         waiting: Records that would wait for a parent; None where references were not looked up.
         results: The rules that were evaluated, zeros included.
-        not_evaluated: Names of the other rules of the domain.
+        not_evaluated: The other rules of the domain by name, and why: what they look at.
+        rejected: Why the whole batch would be rejected; empty if it would not be.
         bad: The first records that would not be accepted, by line: source_line, status (open or parked), severity, rules, reason,
             and record (as delivered, JSON) if asked for.
     """
@@ -84,7 +87,8 @@ class Trial:
     duplicates: int
     waiting: int | None
     results: Sequence[scoring.RuleResult]
-    not_evaluated: Sequence[str]
+    not_evaluated: Mapping[str, str]
+    rejected: Sequence[str]
     score: Decimal | None
     bad: Sequence[Mapping[str, Any]]
 
@@ -96,7 +100,7 @@ class Trial:
     @property
     def good(self) -> bool:
         """True if every record would be accepted; exact duplicates are, once."""
-        return not self.quarantined and not self.waiting and not self.rejecting
+        return not self.quarantined and not self.waiting and not self.rejected
 
 
 def published_parents(lake: Lake, domain: str) -> Parents | None:
@@ -143,7 +147,7 @@ def try_file(
     if parents is not None and contract.references:
         waits = staging.stage(parked(resolve(accepted.frame, contract, parents.tables, parents.contracts), contract))
         aside, waiting = aside.unionByName(waits.frame, allowMissingColumns=True), waits.rows
-    results = _results(accepted.frame, aside, contract, looked_up=waiting is not None)
+    results = _results(bench.session, accepted.frame, aside, contract, looked_up=waiting is not None)
     return Trial(
         file=file,
         accepted=accepted.rows - (waiting or 0),
@@ -151,7 +155,8 @@ def try_file(
         duplicates=duplicates,
         waiting=waiting,
         results=[result for result in results if result.evaluated],
-        not_evaluated=[result.rule for result in results if not result.evaluated],
+        not_evaluated={result.rule: _why(contract, result) for result in results if not result.evaluated},
+        rejected=scorecard.rejections(results, settings, rejected.rows, file.rows),
         score=scoring.score(results, settings.severity_weights),
         bad=_bad(aside, delivered, contract, most, raw=raw),
     )
@@ -163,13 +168,29 @@ def _copies(staged: Staged, column: str) -> int:
     return int(ids[0]["n"] or 0)
 
 
-def _results(accepted: DataFrame, aside: DataFrame, contract: Contract, *, looked_up: bool) -> list[scoring.RuleResult]:
+def _results(
+    session: Session, accepted: DataFrame, aside: DataFrame, contract: Contract, *, looked_up: bool
+) -> list[scoring.RuleResult]:
     """Results of every rule, as the scorecard of a batch counts them; those that one file cannot tell are not evaluated."""
     scopes = (*LOCAL, *((Scope.REFERENCE,) if looked_up else ()))
-    rules = [rule for rule in contract.rules if rule.scope in scopes and rule.check != "sql"]
+    rules = [rule for rule in contract.rules if rule.scope in scopes]
     references = [reference.rule for reference in contract.references]
-    counted = [*fetch(counting.batch_counts(accepted, contract, rules)), *fetch(counting.aside_counts(aside, references))]
+    frames = {"object": contexts.records_for_queries(accepted, contract)}
+    with ExitStack() as stack:
+        answers = [counting.answer(rule, scorecard.ask(session, stack, rule, frames)) for rule in rules if rule.check == "sql"]
+        counted = fetch(reduce(DataFrame.union, [counting.batch_counts(accepted, contract, rules), *answers]))
+    counted += fetch(counting.aside_counts(aside, references))
     return scoring.results(contract, counting.tallies(counted, contract, rules), {}, (contract.domain,), scopes)
+
+
+def _why(contract: Contract, result: scoring.RuleResult) -> str:
+    """What keeps a rule from being evaluated, to be read behind "as they"."""
+    [rule] = [rule for rule in contract.rules if rule.name == result.rule]
+    if rule.scope is Scope.REFERENCE:
+        return "look up parents in an up-to-date workspace"
+    if rule.check == "trailing":
+        return "compare batches"
+    return "look at other tables" if rule.scope is Scope.LAKE else "found nothing to look at"
 
 
 def _bad(aside: DataFrame, delivered: DataFrame, contract: Contract, most: int, *, raw: bool) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from tests.unit.rule_texts import entry, measure, with_rules
 
 from cartbrook.contracts.load import load_contracts
 from cartbrook.contracts.trigger import told_by_name
@@ -78,8 +79,9 @@ def test_a_file_outside_of_a_workspace(cartbrook, orders, tmp_path, monkeypatch)
         "payment_method_enumeration": (1, "keep"),
         "duplicate_key": (1, "quarantine"),
     }
-    skipped = {rule["rule"] for rule in report["rules"] if rule["status"] == "not_evaluated"}
-    assert {"unknown_customer", "unknown_product", "order_without_shipment"} <= skipped
+    whys = {rule["rule"]: rule["why"] for rule in report["rules"] if rule["status"] == "not_evaluated"}
+    assert whys["unknown_customer"] == "they look up parents in an up-to-date workspace"
+    assert whys["order_without_shipment"] == "they look at other tables"
     first, _, last = report["bad"]
     assert (first["line"], first["status"]) == (4, "quarantined")
     assert first["rules"] == ["order_date_type", "order_amount_not_positive", "order_amount_remarkable"]
@@ -112,9 +114,12 @@ def test_a_file_in_a_workspace(cartbrook, shop, orders):
 
 
 def test_what_check_says_is_what_run_does(cartbrook, shop, orders, tmp_path):
-    """The same file as a batch: the same counts, the same rules, the same reasons."""
+    """The same file as a batch: the same counts, the same rules, numbers of queries among them, the same reasons."""
     copy = tmp_path / "copy"
     shutil.copytree(shop, copy)
+    dearest = entry(type="sql", name="dearest", query="SELECT max(order_amount) FROM ${object}", mustBeLessThan=100)
+    usual = measure(name="usual", trailing=3, mustBeBetween=[50, 200])
+    (copy / "contracts" / "orders.odcs.yaml").write_text(with_rules(dearest, usual), "utf-8")
     report = cartbrook("check", orders, "-w", copy, "--json", "--raw").json
     trigger = {"trigger_id": "T4", "batch_date": "2025-06-04", "data_files_ready": True, "expected_files": [orders.name]}
     (tmp_path / "trigger.json").write_text(json.dumps(trigger), "utf-8")
@@ -126,7 +131,7 @@ def test_what_check_says_is_what_run_does(cartbrook, shop, orders, tmp_path):
         "parked": report["waiting"],
         "duplicate": report["duplicates"],
     }
-    assert outcome["warnings"] == report["warnings"]
+    assert outcome["warnings"] == [*report["warnings"], "orders.dearest failed: 20000, must be less than 100"]
     aside = cartbrook("quarantine", "list", "--batch", "T4", "--raw", "-w", copy, "--json").json
     names = {"quarantined": "open", "waits": "parked"}
     fields = ("severity", "rules", "reason", "record")
@@ -134,10 +139,16 @@ def test_what_check_says_is_what_run_does(cartbrook, shop, orders, tmp_path):
     told = [(row["source_line"], row["status"], *(row[name] for name in fields)) for row in aside]
     assert tried == told
     ran = {row["rule"]: row for row in cartbrook("show", "T4", "-w", copy, "--json").json["quality"]}
+    assert ran.keys() == {rule["rule"] for rule in report["rules"]}
+    untold = {rule["rule"]: rule["why"] for rule in report["rules"] if rule["status"] == "not_evaluated"}
+    assert set(untold) == {name for name, row in ran.items() if row["scope"] == "lake" or row["status"] == "not_evaluated"}
+    assert (untold["usual"], untold["order_price_mismatch"]) == ("they compare batches", "they look at other tables")
     for rule in report["rules"]:
-        if rule["status"] != "not_evaluated":
-            same = {name: ran[rule["rule"]][name] for name in ("status", "rows_checked", "rows_failed")}
-            assert {name: rule[name] for name in same} == same, rule["rule"]
+        if rule["rule"] not in untold:
+            common = set(ran[rule["rule"]]) & set(rule)
+            assert len(common) > 10
+            assert {name: rule[name] for name in common} == {name: ran[rule["rule"]][name] for name in common}, rule["rule"]
+    assert (ran["dearest"]["status"], ran["dearest"]["measured"]) == ("fail", "20000.000000")
 
 
 def test_for_people(cartbrook, orders, shop):
@@ -170,30 +181,33 @@ def test_a_good_file(cartbrook, shop, tmp_path):
         assert cartbrook("check", EXAMPLE / f"{name}_2025_06_03.csv", "-w", shop).code == 0
 
 
-def test_today_for_a_file_that_tells_no_day(cartbrook, tmp_path):
-    """A file of any name can be tried; its day then is today's."""
+def test_today_for_a_file_that_tells_no_day(cartbrook, tmp_path, monkeypatch):
+    """A file of any name can be tried; its day then is today's, in UTC."""
+    monkeypatch.setattr("cartbrook.lake.ledger.utc_now", lambda: "2031-05-06T23:30:00.000000+00:00")
     path = tmp_path / "x.csv"
     path.write_text(f"{HEADER}\n")
     report = cartbrook("check", path, "--domain", "orders", "-w", tmp_path, "--json").json
-    assert report["batch_date"] >= "2025-01-01"
+    assert report["batch_date"] == "2031-05-06"
     assert report["warnings"] == ["x.csv holds no records"]
     assert (report["good"], report["score"], report["records"]) == (True, None, 0)
 
 
 def test_the_contracts_of_the_shop(cartbrook, tmp_path, orders):
-    """They are in force before the folder is a workspace; a rule that rejects the batch says so."""
+    """They are in force before the folder is a workspace, and so are its settings; what rejects the batch says so."""
     plan = tmp_path / "Müller Shop"
     (plan / "contracts").mkdir(parents=True)
     text = (CONTRACTS / "orders.odcs.yaml").read_text("utf-8").replace("order_amount > 0", "order_amount > 1000")
     at = text.index("order_amount_not_positive")
     text = text[:at] + text[at:].replace("value: quarantine", "value: reject_batch", 1)
     (plan / "contracts" / "orders.odcs.yaml").write_text(text, "utf-8")
+    (plan / "cartbrook.yaml").write_text("quarantine_gate: 0.1\n", "utf-8")
     before = state(plan)
     ended = cartbrook("check", orders, "-w", plan)
     assert state(plan) == before
     assert ended.code == 1
     assert "checked by orders.odcs.yaml" in ended.out
-    assert "The whole batch would be rejected: order_amount_not_positive" in ended.out
+    assert "The whole batch would be rejected: broke orders.order_amount_not_positive; 3 of 9 records are" in ended.out
+    assert "more than the share 0.1 of quarantine_gate" in ended.out
 
 
 @pytest.mark.parametrize(("least", "code"), [("50", 0), ("20", 1)])
@@ -212,7 +226,7 @@ def test_a_rule_that_rejects_does_so_only_where_it_fails(cartbrook, tmp_path, le
     path.write_text("\n".join([HEADER, *rows]), "utf-8")
     ended = cartbrook("check", path, "-w", tmp_path)
     assert ended.code == code
-    assert ("The whole batch would be rejected: order_amount_remarkable" in ended.out) is (code == 1)
+    assert ("The whole batch would be rejected: broke orders.order_amount_remarkable" in ended.out) is (code == 1)
     assert cartbrook("check", path, "-w", tmp_path, "--json").json["good"] is (code == 0)
 
 

@@ -46,7 +46,7 @@ def test_status_as_json(cartbrook, shop):
 def test_status_for_people(cartbrook, shop):
     """`status` reads well in a pipe: one line for each thing that waits."""
     out = cartbrook("status", "-w", shop).out
-    assert "Held         tea_2025_06_04: held: the trigger says data_files_ready: false" in out
+    assert "Held         tea_2025_06_04: the trigger says data_files_ready: false" in out
     assert "Refused      rejected/torn: torn.json:1: this is not complete JSON." in out
     assert "\x1b" not in out
 
@@ -114,6 +114,18 @@ def test_audit(cartbrook, shop):
     assert ended.code == 0
     assert "ok       books of orders: 9 records: 7 accepted, 1 duplicate, 1 quarantined" in ended.out
     assert all(finding["problem"] is None for finding in cartbrook("audit", "-w", shop, "--json").json)
+
+
+def test_audit_of_a_batch_and_of_a_moment(cartbrook, shop):
+    """The books of one batch are proved file by file with their money; and everything as it was in an earlier publication."""
+    told = cartbrook("audit", "tea_2025_06_02", "-w", shop)
+    assert told.code == 0
+    assert "books of orders_2025_06_02.csv: 6 records: 4 accepted (84.40 EUR), 1 duplicate (14.00 EUR), 1 quarantined" in told.out
+    then = cartbrook("audit", "tea_2025_06_02", "--publication", "1", "-w", shop)
+    assert "3 accepted (75.50 EUR), 1 duplicate (14.00 EUR), 1 parked (8.90 EUR), 1 quarantined" in then.out
+    assert "live batches: 1 batch" in cartbrook("audit", "--publication", "1", "-w", shop).out
+    assert cartbrook("audit", "tea_2025_06_03", "--publication", "1", "-w", shop).code == 1
+    assert "There is no publication 77" in cartbrook("audit", "--publication", "77", "-w", shop).err
 
 
 def test_again(cartbrook, shop):

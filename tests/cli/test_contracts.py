@@ -40,7 +40,7 @@ def test_no_engine_is_started(plan):
         "import sys\nfrom cartbrook.cli.app import call\nplan = sys.argv[1]\n"
         "assert call(['contracts', 'lint', '-w', plan]) == 0\n"
         "assert call(['contracts', 'show', 'orders', '-w', plan]) == 0\n"
-        "assert call(['contracts', 'diff', 'built-in', f'{plan}/contracts']) == 0\n"
+        "assert call(['contracts', 'diff', 'built-in', f'{plan}/contracts']) == 1\n"
         "assert not {'pyspark', 'pysail', 'pandas', 'pyarrow', 'deltalake', 'numpy'} & set(sys.modules), 'imported an engine'"
     )
     done = subprocess.run([sys.executable, "-c", code, plan], capture_output=True, text=True, check=False)
@@ -184,13 +184,13 @@ def test_show_as_json(cartbrook, plan):
 # diff
 
 
-def test_diff_of_compatible_contracts(cartbrook, plan):
-    """A new column is compatible: exit code 0, and the line says what it asks of files."""
+def test_diff_of_a_new_column(cartbrook, plan):
+    """The tables gain it by themselves, but files that passed before are refused: exit code 1."""
     ended = cartbrook("contracts", "diff", "built-in", plan / "contracts")
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.err) == (1, "")
     assert ended.out.splitlines() == [
-        "compatible  orders columns.gift: new boolean; files must have it from now on",
-        "1 change: 1 compatible",
+        "breaking    orders columns.gift: new boolean; files without it are refused from now on",
+        "1 change: 1 breaking",
     ]
 
 

@@ -42,4 +42,3 @@ def test_interrupted_run(cartbrook, tmp_path):
     assert cartbrook("run", "-w", shop).code == 0
     statuses = [row["status"] for row in cartbrook("batches", "-w", shop, "--json").json]
     assert statuses == ["published"] * 3
-    assert cartbrook("audit", "-w", shop).code == 0

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.property.conftest import require_proved
 
 from cartbrook import pipeline
 from cartbrook.contracts.load import load_contracts
@@ -24,8 +25,8 @@ RESTORE = "cartbrook.lake.tables.Tables.restore"
 CLAIM, ARCHIVE = "cartbrook.lake.intake.claim", "cartbrook.lake.intake.archive"
 MOVED, SHIFTED = "pathlib.Path.replace", "shutil.move"
 
-AFTER_STEPS = ("ingest", "validate", "history", "facts", "archive")
-PUBLISHED = {"archive"}
+AFTER_STEPS = ("ingest", "validate", "history", "facts", "marts", "publish", "archive")
+PUBLISHED = {"publish", "archive"}
 
 RUN_POINTS = {
     "as the publication is about to be committed": (PUBLISH, "before", 1, None, False),
@@ -74,13 +75,14 @@ EVOLVE_POINTS = {
 }
 
 
-@pytest.mark.parametrize("step", AFTER_STEPS)
-def test_killed_after_a_step(scene, processes, workspace, step):
-    """A process killed after any step leaves what readers see alone, and the next run ends like an undisturbed one."""
+def test_killed_after_each_step(scene, processes, workspace):
+    """Processes killed one after another, each behind the next step, leave what readers see alone; one more ends well."""
+    assert tuple(pipeline.STORY) == AFTER_STEPS
     shop = workspace(scene.before)
-    processes.dies(shop, "run", STEP(step), "after")
-    seen = scene.states["after" if step in PUBLISHED else "before"].published
-    assert differences(seen, scene.published(shop)) == []
+    for step in AFTER_STEPS:
+        processes.dies(shop, "run", STEP(step), "after")
+        seen = scene.states["after" if step in PUBLISHED else "before"].published
+        assert differences(seen, scene.published(shop)) == []
     processes.ends(shop)
     scene.require(shop, "after")
 
@@ -142,8 +144,9 @@ def test_killed_while_columns_come(scene, processes, workspace, point):
     assert "origin" in shown(found)
     old = {table: Counter(tuple(p for p in row if p[0] != "origin") for row in rows.elements()) for table, rows in found.items()}
     assert differences(scene.states["after"].published, old) == []
-    with scene.open(shop) as lake:
-        assert [finding for finding in pipeline.prove(lake) if finding.problem] == []
+    if not published:
+        with scene.open(shop) as lake:
+            require_proved(lake)
 
 
 def gain(workspace, domain: str, column: str) -> None:
@@ -161,7 +164,7 @@ def shown(found) -> set[str]:
     return {name for row in found["gold.dim_product"] for name, _ in row}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_at_any_time(scene, processes, workspace, seed):
     """Unchanged processes killed from outside at random times, several in a row, lose and double nothing."""
     chance = random.Random(seed)

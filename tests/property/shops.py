@@ -40,7 +40,8 @@ class Shop:
 
     Attributes:
         script: In order: ("submit", delivery) hands it in and runs; ("undo", delivery) takes its batch out if it is live;
-            ("reprocess", delivery) takes its batch in again; ("decide", choice) takes a decision if there is a record for it.
+            ("reprocess", delivery) takes its batch in again; ("decide", choice) takes a decision if there is a record for it;
+            ("rebuild", None) rebuilds from bronze.
     """
 
     script: tuple[tuple[str, Any], ...]

@@ -45,33 +45,24 @@ FIFTH = batch(5, 18, orders=[order("o4", day="2025-01-17", order_status="deliver
 ALL = (FIRST, SECOND, MIDDLE, FOURTH, FIFTH)
 
 
-@pytest.fixture
-def shop(engine, tmp_path):
-    """Makes a lake and runs batches in it, in the order given."""
-
-    def make(name: str, *batches):
-        lake = pipeline.open_lake(tmp_path / name, SETTINGS, engine=engine, create=True)
-        opened = lake.__enter__()
-        pipeline.init(opened)
-        for each in batches:
-            submit(opened.places.root, each, opened.contracts)
-            assert [outcome.status for outcome in pipeline.run(opened)] == ["published"]
-        return opened
-
-    return make
+@pytest.fixture(scope="module")
+def others(engine, shelf, tmp_path_factory):
+    """What readers see where the middle one has never come."""
+    root = shelf(tmp_path_factory.mktemp("others") / "four", FIRST, SECOND, FOURTH, FIFTH)
+    with pipeline.open_lake(root, SETTINGS, engine=engine) as lake:
+        return content(lake)
 
 
 @pytest.mark.parametrize("order_of_arrival", [(0, 1, 2, 3, 4), (2, 4, 0, 3, 1)], ids=["in order", "out of order"])
-def test_undo_of_the_middle_one(shop, order_of_arrival):
+def test_undo_of_the_middle_one(engine, shelf, others, tmp_path, order_of_arrival):
     """All of gold, silver and the quarantine are as if the middle batch had never come; and it can come again."""
-    lake = shop("five", *(ALL[number] for number in order_of_arrival))
-    with_it = content(lake)
-    others = content(shop("four", FIRST, SECOND, FOURTH, FIFTH))
-    assert differences(others, with_it) != []
-    assert pipeline.undo(lake, "b3").status == "undone"
-    assert differences(others, content(lake)) == []
-    require_proved(lake)
-    submit(lake.places.root, MIDDLE, lake.contracts)
-    assert [outcome.status for outcome in pipeline.run(lake)] == ["published"]
-    assert differences(with_it, content(lake)) == []
-    require_proved(lake)
+    root = shelf(tmp_path / "five", *(ALL[number] for number in order_of_arrival))
+    with pipeline.open_lake(root, SETTINGS, engine=engine) as lake:
+        with_it = content(lake)
+        assert differences(others, with_it) != []
+        assert pipeline.undo(lake, "b3").status == "undone"
+        assert differences(others, content(lake)) == []
+        submit(lake.places.root, MIDDLE, lake.contracts)
+        assert [outcome.status for outcome in pipeline.run(lake)] == ["published"]
+        assert differences(with_it, content(lake)) == []
+        require_proved(lake)

@@ -53,3 +53,25 @@ def test_numbers_are_told_plainly():
     assert str(Bounds("mustBe", (Decimal("1E+3"),))) == "1000"
     assert str(Bounds("mustBe", (Decimal("0.00"),))) == "0"
     assert str(Bounds("mustBeBetween", (Decimal("1.50"), Decimal(20)), "days")) == "between 1.5 and 20 days"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "implied"),
+    [
+        (("mustBeLessThan", 5), ("mustBeLessThan", 6), True),
+        (("mustBeLessThan", 5), ("mustBeLessOrEqualTo", 5), True),
+        (("mustBeLessOrEqualTo", 5), ("mustBeLessThan", 5), False),
+        (("mustBeGreaterThan", 5), ("mustBeGreaterThan", 6), False),
+        (("mustBeBetween", 5, 8), ("mustBeBetween", 5, 9), True),
+        (("mustBeBetween", 5, 8), ("mustNotBe", 6), False),
+        (("mustNotBeBetween", 5, 8), ("mustNotBeBetween", 6, 7), True),
+        (("mustNotBeBetween", 6, 7), ("mustNotBeBetween", 5, 8), False),
+        (("mustBe", 5), ("mustBeGreaterThan", 4), True),
+    ],
+)
+def test_what_implies_what(one, other, implied):
+    """Every number that one lets through the other does; ends count, and so does what lies between them."""
+    a, b = (Bounds(name, tuple(map(Decimal, values)), "rows") for name, *values in (one, other))
+    assert a.implies(b) is implied
+    assert a.implies(a)
+    assert not a.implies(Bounds(b.operator, b.values, "percent"))

@@ -75,19 +75,23 @@ STATUSES = cut("orders", "        quality:\n          - name: order_status_enume
 CREATED = "{property: event_time, value: created_timestamp}"
 
 COLUMNS: dict[str, tuple[str, list[Edit], list[str]]] = {
-    "new": ("orders", [before(ADDRESS, column("gift"))], ["compatible columns.gift"]),
-    "new and tracked": ("products", [before(BRAND, column("origin"))], ["compatible columns.origin"]),
+    "new": ("orders", [before(ADDRESS, column("gift"))], ["breaking columns.gift"]),
+    "new and tracked": ("products", [before(BRAND, column("origin"))], ["breaking columns.origin"]),
     "new and required": ("orders", [before(ADDRESS, column("gift", "boolean", REQUIRED))], ["breaking columns.gift"]),
-    "new and of a figure": ("products", [before(BRAND, column("cost", "decimal(12,2)"))], ["rebuild columns.cost"]),
+    "new and of a figure": (
+        "products",
+        [before(BRAND, column("cost", "decimal(12,2)"))],
+        ["breaking columns.cost", "rebuild columns.cost"],
+    ),
     "new, for which a rule goes": (
         "orders",
         [before(ADDRESS, column("quantity", "integer"))],
-        ["rebuild columns.quantity", "compatible rules.order_price_mismatch"],
+        ["breaking columns.quantity", "rebuild columns.quantity", "compatible rules.order_price_mismatch"],
     ),
     "new and named by a setting": (
         "orders",
         [before(ADDRESS, column("paid", "date")), ("value: order_date}", "value: paid}")],
-        ["rebuild columns.paid", "rebuild settings.event_time"],
+        ["breaking columns.paid", "rebuild columns.paid", "rebuild settings.event_time"],
     ),
     "new in the key": (
         "products",
@@ -220,7 +224,7 @@ def test_words():
     assert change.what == "type decimal(12,2) -> decimal(10,2); larger numbers are quarantined"
     domain, edits, _ = CHANGES["new and tracked"]
     [change] = diff(BUILT_IN, {**BUILT_IN, domain: edited(domain, edits)})
-    assert change.what == "new tracked string; files must have it from now on"
+    assert change.what == "new tracked string; files without it are refused from now on"
     domain, edits, _ = CHANGES["another parent"]
     [new, old] = diff(BUILT_IN, {**BUILT_IN, domain: edited(domain, edits)})
     assert new.what == "new by order_id = product_id: records wait for one"
@@ -261,6 +265,9 @@ def test_some_domains_alone():
         (("reject_batch", None), ("quarantine", None), ["compatible"]),
         (("reject_batch", 50), ("keep", 50), ["compatible"]),
         (("reject_batch", 50), ("reject_batch", 10), ["breaking"]),
+        (("reject_batch", 10), ("reject_batch", 50), ["compatible"]),
+        (("reject_batch", None), ("reject_batch", 50), ["compatible"]),
+        (("reject_batch", 50), ("reject_batch", None), ["breaking"]),
         (("quarantine", 50), ("quarantine", 10), ["compatible"]),
         (("keep", 50), ("keep", 10), ["compatible"]),
     ],

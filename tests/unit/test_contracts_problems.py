@@ -552,6 +552,13 @@ CASES: dict[str, Case] = {
         "park}",
         "schema.products.price.price_not_positive: only references park. Hint: quarantine sets the row aside, keep reports it",
     ),
+    "setting beside the schema": Case(
+        "orders",
+        "name: orders\n",
+        "name: orders\ncustomProperties: [{property: snapshot, value: full}, {property: theirs, value: 1}]\n",
+        "snapshot, value",
+        ": snapshot is not read beside the schema. Hint: customProperties of the object, under schema",
+    ),
     "sequence that is no time": Case(
         "orders",
         EVENT_TIME,

@@ -16,7 +16,7 @@ import typer
 from cartbrook.cli.contracts import folder_of, named_domain
 from cartbrook.cli.options import HERE, Json, Workspace
 from cartbrook.cli.output import note, say, say_json, say_records
-from cartbrook.errors import FileRefused, UsageError, WorkspaceError
+from cartbrook.errors import FileRefused, UsageError, WorkspaceError, counted
 
 if TYPE_CHECKING:
     from cartbrook.contracts.model import Contract
@@ -110,7 +110,8 @@ def _report(trial: Trial, contract: Contract, when: dt.date, warnings: list[str]
     results = [asdict(result) for result in trial.results]
     skipped = [
         {"rule": name, "severity": rules[name].severity, "action": rules[name].action, "status": "not_evaluated"}
-        for name in trial.not_evaluated
+        | {"why": f"they {why}"}
+        for name, why in trial.not_evaluated.items()
     ]
     return {
         "file": trial.file.name,
@@ -119,6 +120,7 @@ def _report(trial: Trial, contract: Contract, when: dt.date, warnings: list[str]
         "batch_date": when,
         "good": trial.good,
         "rejecting": trial.rejecting,
+        "rejected": trial.rejected,
         "records": trial.file.rows,
         "accepted": trial.accepted,
         "quarantined": trial.quarantined,
@@ -136,19 +138,21 @@ def _report(trial: Trial, contract: Contract, when: dt.date, warnings: list[str]
 
 
 def _say(report: Mapping[str, Any], limit: int) -> None:
+    from cartbrook.cli.scores import money
+
     say(f"{report['file']}: {report['domain']} of {report['batch_date']}, checked by {report['contract']}")
     states = {"accepted": "accepted", "quarantined": "quarantined", "waiting": "would wait", "duplicates": "duplicate"}
     counts = [f"{report[name]} {word}" for name, word in states.items() if report[name] or name == "accepted"]
-    say(f"{report['records']} records: {', '.join(counts)}")
+    say(f"{counted(report['records'], 'record')}: {', '.join(counts)}")
     if report["score"] is not None:
         evaluated = sum(rule["status"] in ("pass", "warn", "fail") for rule in report["rules"])
-        say(f"Score {report['score']} over {evaluated} rules")
+        say(f"Score {report['score']} over {counted(evaluated, 'rule')}")
     for warning in report["warnings"]:
         say(f"Warning: {warning}")
-    broken = [rule for rule in report["rules"] if rule.get("rows_failed")]
-    say_records(broken, ("rule", "severity", "action", "rows_failed", "rows_checked", "amount_at_risk"), title="Broken rules")
-    if report["rejecting"]:
-        say(f"The whole batch would be rejected: {', '.join(report['rejecting'])}")
+    broken = [{**rule, "at_risk": money(rule["amounts_at_risk"])} for rule in report["rules"] if rule.get("rows_failed")]
+    say_records(broken, ("rule", "severity", "action", "rows_failed", "rows_checked", "at_risk"), title="Broken rules")
+    if report["rejected"]:
+        say(f"The whole batch would be rejected: {'; '.join(report['rejected'])}")
     shown = [{**row, "rules": ", ".join(row["rules"])} for row in report["bad"]]
     columns = ["line", "status", "severity", "rules", "reason"]
     if shown:
@@ -156,9 +160,11 @@ def _say(report: Mapping[str, Any], limit: int) -> None:
     more = report["quarantined"] + (report["waiting"] or 0) - len(shown)
     if more:
         say(f"... and {more} more: --limit {max(limit * 10, 20)}")
-    skipped = [rule["rule"] for rule in report["rules"] if rule["status"] == "not_evaluated"]
+    skipped = [rule for rule in report["rules"] if rule["status"] == "not_evaluated"]
     if skipped:
-        say(f"\nNot evaluated, as they look at other tables: {', '.join(skipped)}")
+        say()
+    for why in dict.fromkeys(rule["why"] for rule in skipped):
+        say(f"Not evaluated, as {why}: {', '.join(rule['rule'] for rule in skipped if rule['why'] == why)}")
 
 
 def _tell_refusal(error: FileRefused, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from cartbrook.cli.options import HERE, Json, Workspace, command
 from cartbrook.cli.output import say, say_json, say_records
-from cartbrook.errors import UsageError
+from cartbrook.errors import UsageError, counted
 from cartbrook.types import Decided, Decision
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, or their first six characters or more.")]
@@ -76,7 +76,7 @@ def show(
     by = f" by {report['resolved_by']}" if report["resolved_by"] else ""
     say(f"Status   {report['status']}{by}")
     if report["waits_days"] is not None:
-        say(f"Waits    {report['waits_days']} days")
+        say(f"Waits    {counted(report['waits_days'], 'day')}")
     if report["amount"] is not None:
         say(f"Amount   {report['amount']} {report['currency'] or ''}".rstrip())
     say_records(report["rules"], ("rule", "severity", "action", "description"), title="Rules it broke")
@@ -109,7 +109,7 @@ def export(
         say("no such record")
         return
     for path, count in written.items():
-        say(f"{path}: {count} record{'s' if count > 1 else ''}")
+        say(f"{path}: {counted(count, 'record')}")
     say(f"Next: edit, then {command(workspace, 'quarantine', 'fix', *(str(path) for path in written))}")
 
 
@@ -215,8 +215,11 @@ def _decide(
             chosen = [row["quarantine_id"] for row in records.raw_records(lake, ids)]
         else:
             batch, domain, rule = where
-            rows = records.quarantine(lake, {"batch_id": batch, "domain": domain}, rule)
-            chosen = [row["quarantine_id"] for row in rows if (row["status"] in statuses if statuses else row["decision"])]
+            where_ = {"batch_id": batch, "domain": domain}
+            if statuses is None:  # whatever was decided, in batches that are gone as well
+                chosen = records.decided(lake, where_)
+            else:
+                chosen = [row["quarantine_id"] for row in records.quarantine(lake, where_, rule) if row["status"] in statuses]
         decisions = [Decision(id_, kind, note=note) for id_ in chosen]
         decided = pipeline.decide(lake, decisions, confirmed=confirm) if decisions else []
     _tell(decided, workspace, as_json=as_json, nothing="no such record; nothing changes")
@@ -233,7 +236,7 @@ def _tell(decided: Sequence[Decided], workspace: Path, *, as_json: bool, nothing
         counts: dict[str, int] = {}
         for each in decided:
             counts[each.after or "not live"] = counts.get(each.after or "not live", 0) + 1
-        count = f"{len(decided)} record{'s' if len(decided) > 1 else ''}"
+        count = counted(len(decided), "record")
         say(f"{decided[0].decision.kind} of {count}: {', '.join(f'{number} {state}' for state, number in counts.items())}")
         say_records([_decided(each) | {"rules": ", ".join(each.rules)} for each in stay[:20]], ("id", "batch", "domain", "rules"))
         if stay:

@@ -9,6 +9,7 @@ import typer
 
 from cartbrook.cli.options import HERE, Json, Workspace, command
 from cartbrook.cli.output import say, say_json, say_records
+from cartbrook.errors import counted
 
 _COUNTS = ("read", "accepted", "corrected", "discarded", "quarantined", "parked", "duplicate", "rejected")
 _SELDOM = ("rows_corrected", "rows_discarded")
@@ -43,13 +44,14 @@ def status(workspace: Workspace = HERE, as_json: Json = False) -> None:
     for claim in report["interrupted"]:
         say(f"Interrupted  {claim['batch_id']} revision {claim['revision']}")
     for entry in report["attention"]:
-        say(f"{entry['status'].capitalize():11}  {entry['batch_id']}: {_line(entry['error']) or 'no reason recorded'}")
+        say(f"{entry['status'].capitalize():11}  {entry['batch_id']}: {_reason(entry) or 'no reason recorded'}")
     for entry in report["refused"]:
         say(f"Refused      rejected/{entry['name']}: {_line(entry['message']) or 'unreadable reason.json'}")
     if report["needs_rebuild"]:
         say("Rebuild      contracts, settings or code changed what gold means since it was made")
     if report["overdue"]:
-        say(f"Overdue      {report['overdue']} records wait for their parents longer than the setting max_days_parked allows")
+        many = counted(report["overdue"], "record waits", "records wait")
+        say(f"Overdue      {many} for a parent longer than the setting max_days_parked allows")
     if report["quarantine"]:
         say_money(report["quarantine"])
     say()
@@ -127,7 +129,8 @@ def _say_quality(results: Sequence[Mapping[str, Any]], *, every: bool) -> None:
     columns = ("domain", "rule", "severity", "status", "rows_failed", "rows_checked", "at_risk")
     say_records([{**row, "at_risk": money(row["amounts_at_risk"])} for row in told], columns, title="Quality")
     if len(told) < len(results):
-        say(f"{len(results) - len(told)} more rules were broken by no record (--all lists them)")
+        more = counted(len(results) - len(told), "more rule was", "more rules were")
+        say(f"{more} broken by no record (--all lists them)")
 
 
 def _few(names: Iterable[str], most: int = 5) -> str:
@@ -138,6 +141,12 @@ def _few(names: Iterable[str], most: int = 5) -> str:
 
 def _line(text: str | None) -> str:
     return " ".join((text or "").split())
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    """Why a batch needs care, without its id and status, which the line has told already."""
+    text = _line(entry["error"]).removeprefix(f"{entry['batch_id']}: ")
+    return text.removeprefix(f"{entry['status']}: ").removeprefix(f"{entry['status']}, ")
 
 
 def _second(moment: str | None) -> str:

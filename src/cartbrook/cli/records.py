@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from cartbrook.cli.output import records_of
 from cartbrook.errors import UsageError
+from cartbrook.frames.decisions import in_force
 from cartbrook.frames.quarantine import PARKED, STATUSES
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.views import Views
@@ -64,6 +65,19 @@ def quarantine(
         {**row, "waits_days": waited.get(row["batch_id"]) if row["status"] == PARKED else None}
         for row in records_of(frame if limit is None else frame.limit(limit))
     ]
+
+
+def decided(lake: Lake, where: Mapping[str, str | None]) -> list[str]:
+    """Ids of the records on which a decision is in force, in batches that are not live as well.
+
+    Args:
+        where: As `quarantine` has it, of batch_id and domain.
+    """
+    frame = in_force(Views(lake, lake.ledger.newest()).read("ops.quarantine_events"))
+    for column, value in where.items():
+        if value is not None:
+            frame = frame.where(F.lower(column) == value.lower())
+    return [row["quarantine_id"] for row in records_of(frame.select("quarantine_id").orderBy("quarantine_id"))]
 
 
 def _require_known(lake: Lake, status: str | None, rule: str | None) -> None:

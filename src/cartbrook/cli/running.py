@@ -12,6 +12,7 @@ import typer
 
 from cartbrook.cli.options import HERE, Json, Workspace, command
 from cartbrook.cli.output import is_terminal, note, say, say_json, say_records
+from cartbrook.errors import counted
 
 if TYPE_CHECKING:
     from cartbrook.lake.lake import Lake
@@ -49,8 +50,8 @@ def _tell_overdue(lake: Lake, workspace: Path) -> None:
     from cartbrook.cli import records
 
     if overdue := records.overdue(lake, lake.ledger.newest()):
-        many = f"{overdue} records wait" if overdue > 1 else "1 record waits"
-        note(f"Warning: {many} more than {lake.settings.max_days_parked} days for a parent.")
+        many, days = counted(overdue, "record waits", "records wait"), counted(lake.settings.max_days_parked, "day")
+        note(f"Warning: {many} more than {days} for a parent.")
         note(f"  See: {command(workspace, 'quarantine', 'list', '--overdue')}")
 
 
@@ -118,7 +119,7 @@ def preview(
         say_records(rows, ("table", "would be"), title="Versions and facts")
         say_records(found.set_aside, ("domain", "status", "severity", "records", "amount", "currency"), title="Set aside of it")
         if found.released:
-            say(f"\n{found.released} records that wait now would be released")
+            say(f"\n{counted(found.released, 'record that waits', 'records that wait')} now would be released")
         say_records(found.kpis, ("figure", "currency", "before", "after"), title="KPIs (gold.kpi_summary)")
     raise typer.Exit(0 if found.outcome.good else 1)
 
@@ -142,26 +143,29 @@ def audit(
     else:
         for finding in findings:
             say(f"{'PROBLEM' if finding.problem else 'ok':7}  {finding.check}: {finding.problem or finding.proved}")
-        say(f"{len(findings)} proofs, {len(problems)} problems" if problems else f"{len(findings)} proofs, no problem")
+        say(f"{counted(len(findings), 'proof')}, {counted(len(problems), 'problem') if problems else 'no problem'}")
     raise typer.Exit(1 if problems else 0)
 
 
 def told_line(outcome: Outcome) -> str:
     """An outcome as one line: what became of it, score, counts, seconds."""
-    message = " ".join(line.strip() for line in outcome.message.splitlines())
+    message, _, hint = outcome.message.partition("\n")
+    message, hint = " ".join(message.split()), " ".join(hint.split())
     name = f"{outcome.batch_id}: "
-    parts = [outcome.status if outcome.status == "published" else message.removeprefix(name)]
+    head = outcome.status if outcome.status == "published" else message.removeprefix(name)
     if outcome.status not in message and outcome.status not in ("published", "unchanged", "waiting"):
-        parts = [f"{outcome.status}, {parts[0]}"]
-    if outcome.revision and outcome.revision > 1:
-        parts.append(f"revision {outcome.revision}")
+        head = f"{outcome.status}, {head}"
+    parts = [f"revision {outcome.revision}"] if outcome.revision and outcome.revision > 1 else []
     if outcome.score is not None:
         parts.append(f"score {outcome.score}")
     parts += [f"{count} {state}" for state, count in outcome.rows.items() if count or state == "accepted"]
     if outcome.seconds is not None:
         parts.append(f"{outcome.seconds:.1f} s")
+    if parts:
+        head = ", ".join([head.removesuffix("."), *parts])
     warnings = f" (warning: {'; '.join(outcome.warnings)})" if outcome.warnings else ""
-    return f"{'' if outcome.status == 'rebuilt' else name}{', '.join(parts)}{warnings}"
+    told = f"{head}{'.' if hint and parts else ''}{f' {hint}' if hint else ''}"
+    return f"{'' if outcome.status == 'rebuilt' else name}{told}{warnings}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from cartbrook.cli.options import HERE, Workspace, command
 from cartbrook.cli.output import note, say
-from cartbrook.errors import CartbrookError, ConfigError, InputError
+from cartbrook.errors import CartbrookError, ConfigError, InputError, counted
 
 
 def init(
@@ -58,7 +58,7 @@ def submit(
             failed += 1
             note(f"Error: {error}")
         else:
-            say(f"{trigger.trigger_id}: {len(trigger.files)} files submitted")
+            say(f"{trigger.trigger_id}: {counted(len(trigger.files), 'file')} submitted")
     if failed < len(triggers):
         say(f"Next: {command(workspace, 'run')}")
     raise typer.Exit(1 if failed else 0)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from types import MappingProxyType
 
 PERCENT = "percent"
@@ -58,6 +59,14 @@ class Bounds:
     def hold(self, number: Fraction | Decimal | int) -> bool:
         """True if the number is as it must be."""
         return _HOLDS[self.operator](Fraction(number), *(Fraction(value) for value in self.values))
+
+    def implies(self, other: Bounds) -> bool:
+        """True if every number that is as it must be here is so there; of other units only nothing at all is the same number."""
+        if self.unit != other.unit:
+            return self == NO_ROWS and other.hold(0)
+        ends = sorted({Fraction(value) for value in (*self.values, *other.values)})
+        between = [(low + high) / 2 for low, high in pairwise(ends)]
+        return all(other.hold(x) for x in (ends[0] - 1, *ends, *between, ends[-1] + 1) if self.hold(x))
 
     def __str__(self) -> str:
         """As people read it: ``between 50 and 200 percent``."""

@@ -95,24 +95,22 @@ def _columns(old: Contract, new: Contract) -> _Found:
             yield Kind.BREAKING, place, "taken away; tables keep a column that has values"
     for column in new.columns:
         if not old.has(column.name):
-            yield _new_column(column, new)
+            yield from _new_column(column, new)
     both = [name for name in old.names if new.has(name)]
     if both != [name for name in new.names if old.has(name)]:
         yield Kind.REBUILD, "columns", "in another order, which the hash of a record follows"
 
 
-def _new_column(column: Column, new: Contract) -> tuple[Kind, str, str]:
+def _new_column(column: Column, new: Contract) -> _Found:
     tracked = " tracked" if column.name in new.tracked and new.domain in DIMENSIONS else ""
-    what = f"new{tracked} {column.type}"
+    place, what = f"columns.{column.name}", f"new{tracked} {column.type}"
     if column.name in new.key:
-        kind, what = Kind.BREAKING, f"{what} of the key"
+        what = f"{what} of the key"
     elif column.required:
-        kind, what = Kind.BREAKING, f"{what}, required: records without it are quarantined"
+        what = f"{what}, required"
     elif not is_plain(new, column.name):
-        kind, what = Kind.REBUILD, f"{what}, which figures, settings or references ask"
-    else:
-        kind = Kind.COMPATIBLE
-    return kind, f"columns.{column.name}", f"{what}; files must have it from now on"
+        yield Kind.REBUILD, place, "figures, settings or references ask it"
+    yield Kind.BREAKING, place, f"{what}; files without it are refused from now on"
 
 
 def _column(old: Column, new: Column, domain: str) -> Iterator[tuple[Kind, str]]:
@@ -238,7 +236,9 @@ def _rule(old: Rule, new: Rule) -> Iterator[tuple[Kind, str]]:
             # below its threshold a rule that rejects keeps the records that break it
             stricter = stricter or (old.action is Action.REJECT_BATCH and old.fails is not None and new.action is not Action.KEEP)
         elif name in ("fails", "warns"):  # thresholds set no record aside
-            stricter = name == "fails" and new.action is Action.REJECT_BATCH
+            was, now = old.limits[0], new.limits[0]
+            looser = was is not None and now is not None and was.implies(now)
+            stricter = name == "fails" and new.action is Action.REJECT_BATCH and not looser
         else:
             stricter = name not in _MILD and new.action is not Action.KEEP
         yield Kind.BREAKING if stricter else Kind.COMPATIBLE, f"{_WORDS.get(name, name)} {_told(before)} -> {_told(after)}"

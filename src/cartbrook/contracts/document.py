@@ -74,6 +74,10 @@ def read_document(text: str, source: str) -> Document:
         parts["apiVersion"].choice(API_VERSIONS, "apiVersion")
     if "kind" in parts:
         parts["kind"].choice(("DataContract",), "kind")
+    for item in parts["customProperties"].items() if "customProperties" in parts else []:
+        named = item.mapping({"id", "property", "value", "description", "vendor"}).get("property")
+        if named is not None and named.text() in _OBJECT_CUSTOM:  # others may be of other tools
+            named.problem(f"{named.text()} is not read beside the schema", "customProperties of the object, under schema")
     objects = parts["schema"].within("schema").items() if "schema" in parts else []
     if "schema" in parts and len(objects) != 1:
         parts["schema"].problem("schema must hold one object, the domain")

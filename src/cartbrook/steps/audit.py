@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from cartbrook.context import fact_settings, mart_context
 from cartbrook.contracts.model import DIMENSIONS, FACTS
 from cartbrook.contracts.tables import surrogate_key
+from cartbrook.errors import counted
 from cartbrook.frames import books
 from cartbrook.frames.decisions import in_force
 from cartbrook.frames.facts import facts, resolve
@@ -84,7 +85,7 @@ def live_batches(lake: Lake, publication: Publication) -> Finding:
     found = {(row["_batch_id"], row["_revision"]) for row in fetch(held.distinct())}
     strays = sorted(f"{batch_id} revision {revision}" for batch_id, revision in found - live)
     problem = f"silver holds records of what is not live: {', '.join(strays[:5])}" if strays else None
-    return Finding("live batches", problem, f"{len(live)} batches")
+    return Finding("live batches", problem, counted(len(live), "batch", "batches"))
 
 
 def _books(lake: Lake, publication: Publication, domain: str) -> list[Finding]:
@@ -95,9 +96,11 @@ def _books(lake: Lake, publication: Publication, domain: str) -> list[Finding]:
         rows[entry["state"]] += entry["rows"]
         problems += [f"{entry['source_file'] or 'no file'}: {problem}" for problem in _wrong(entry)]
     for (_, file), missing in _unbooked(lake, publication, domain, entries).items():
-        problems.append(f"{file}: {missing} records of those delivered are in no table")
+        problems.append(f"{file}: {counted(missing, 'delivered record is', 'delivered records are')} in no table")
     states = ", ".join(f"{count} {state}" for state, count in sorted(rows.items()))
-    return [Finding(f"books of {domain}", "; ".join(problems[:5]) or None, f"{rows.total()} records: {states or 'none'}")]
+    return [
+        Finding(f"books of {domain}", "; ".join(problems[:5]) or None, f"{counted(rows.total(), 'record')}: {states or 'none'}")
+    ]
 
 
 def _file_books(lake: Lake, publication: Publication, domain: str) -> list[Finding]:
@@ -115,10 +118,12 @@ def _file_books(lake: Lake, publication: Publication, domain: str) -> list[Findi
             priced = [e for e in of_state if e["unpriced"] < e["rows"] and lake.contracts[domain].amount]
             money = " + ".join(f"{e['booked']} {e['currency'] or 'without currency'}" for e in priced)
             told.append(f"{sum(e['rows'] for e in of_state)} {state}{f' ({money})' if money else ''}")
-        total = sum(entry["rows"] for entry in entries)
-        findings.append(Finding(f"books of {file}", "; ".join(problems[:5]) or None, f"{total} records: {', '.join(told)}"))
+        total = counted(sum(entry["rows"] for entry in entries), "record")
+        findings.append(Finding(f"books of {file}", "; ".join(problems[:5]) or None, f"{total}: {', '.join(told)}"))
     for (_, file), missing in _unbooked(lake, publication, domain, found).items():
-        findings.append(Finding(f"books of {file}", f"{missing} records of those delivered are in no table"))
+        findings.append(
+            Finding(f"books of {file}", f"{counted(missing, 'delivered record is', 'delivered records are')} in no table")
+        )
     return findings
 
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from cartbrook import scorecard
 from cartbrook.contracts.model import DIMENSIONS
-from cartbrook.errors import BooksDoNotBalance, DeclaredDiffers
+from cartbrook.errors import BooksDoNotBalance, DeclaredDiffers, counted
 from cartbrook.frames import books
 from cartbrook.frames.decisions import in_force
 from cartbrook.frames.invariants import broken_versions
@@ -112,7 +112,7 @@ def _counted(lake: Lake, operation: Operation, batch: Batch, row: BatchRow) -> B
         if alike[domain]
     ]
     if orphaned.total():
-        warnings.append(f"{orphaned.total()} decisions in force are on records that these files do not hold")
+        warnings.append(f"{counted(orphaned.total(), 'decision')} in force on records that these files do not hold")
     return dataclasses.replace(
         row,
         warnings=(*warnings, *scorecard.warnings(lake, results)),

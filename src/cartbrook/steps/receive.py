@@ -6,12 +6,12 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cartbrook.contracts.model import Contract
 from cartbrook.contracts.trigger import ExpectedFile, Trigger, parse_trigger
-from cartbrook.errors import BatchNotFound, DeclaredDiffers, FileRefused, Held, TriggerRefused
+from cartbrook.errors import BatchNotFound, DeclaredDiffers, FileRefused, Held, TriggerRefused, counted
 from cartbrook.lake import intake
 from cartbrook.lake.csv_scan import Limits, scan_file
 from cartbrook.lake.lake import Lake
@@ -218,15 +218,17 @@ def look(file: ExpectedFile, folder: Path, contract: Contract, limits: Limits) -
             file.name,
             f"the header has no {', '.join(missing[:5])}",
             line=1,
-            hint="See the contract of the domain.",
+            hint=_of_header(missing, scan.header),
         )
     if file.sha256 is not None and file.sha256 != scan.sha256:
         raise DeclaredDiffers("sha256_differs", f"{file.name}: its sha256 is not the one the trigger declares.")
     if file.rows is not None and file.rows != scan.rows:
-        raise DeclaredDiffers("rows_differ", f"{file.name}: {scan.rows} records, and the trigger declares {file.rows}.")
+        raise DeclaredDiffers(
+            "rows_differ", f"{file.name}: {counted(scan.rows, 'record')}, and the trigger declares {file.rows}."
+        )
     if file.rows is not None and scan.torn:  # counted as a record, but not one that the sender means
         raise DeclaredDiffers(
-            "rows_differ", f"{file.name}: its last line breaks off, and the trigger declares {file.rows} records."
+            "rows_differ", f"{file.name}: its last line breaks off, and the trigger declares {counted(file.rows, 'record')}."
         )
     return SourceFile(
         domain=file.domain,
@@ -323,3 +325,16 @@ def _present(lake: Lake, trigger: Trigger) -> list[Path]:
     if folder.is_symlink():
         return []  # what it leads to is nobody's to move
     return [folder / file.name for file in trigger.files if (folder / file.name).exists()]
+
+
+def _of_header(missing: Sequence[str], header: Sequence[str]) -> str:
+    """What may have been meant by a header that lacks columns."""
+    if len(header) == 1:
+        for sign, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+            if sign in header[0]:
+                return f"Its names are separated by {word}: save the file with commas."
+    written = {name.lower(): name for name in header}
+    otherwise = [written[name] for name in missing if name in written]
+    if otherwise:
+        return f"It has {', '.join(otherwise[:5])}: letters must be small or capital as in the contract."
+    return "See the contract of the domain."

@@ -10,8 +10,7 @@ from pyspark.sql import functions as F
 
 from cartbrook import scorecard
 from cartbrook.contracts.model import Action
-from cartbrook.errors import BatchRejected
-from cartbrook.frames import scoring
+from cartbrook.errors import BatchRejected, concerning
 from cartbrook.frames.decisions import in_force
 from cartbrook.frames.quality import split
 from cartbrook.frames.quarantine import OPEN, PARKED, RELEASED
@@ -43,7 +42,12 @@ def _validate(lake: Lake, operation: Operation, batch: Batch) -> int:
     aside = {"batch_seq": batch.batch_seq}
     decisions = _decisions(lake, batch)
     waited = _waited(lake, operation, batch)
-    parts = lake.tables.each(lambda domain: _split(lake, operation, batch, domain, decisions), operation.domains)
+
+    def split_of(domain: str) -> Staged | None:
+        with concerning(f"records of {domain}"):
+            return _split(lake, operation, batch, domain, decisions)
+
+    parts = lake.tables.each(split_of, operation.domains)
     rejected = [part.frame for part in parts if part is not None]
     if waited is not None:
         rejected.append(_still_told(lake, batch, waited, rejected))
@@ -110,18 +114,10 @@ def _gate(lake: Lake, batch: Batch, quarantined: int) -> None:
         for rule in active_rules(lake.contracts[domain], batch.switches)
     )
     gates = lake.settings
-    crowded = gates.quarantine_gate is not None and quarantined > gates.quarantine_gate * batch.rows
-    if not rejecting and gates.score_gate is None and not crowded:
+    if not rejecting and gates.score_gate is None and not scorecard.crowded(gates, quarantined, batch.rows):
         return
     results = scorecard.local_results(lake, batch)
-    broken = [f"{row.domain}.{row.rule}" for row in results if row.action == Action.REJECT_BATCH and row.status == "fail"]
-    score = scoring.score([row for row in results if row.local], gates.severity_weights)
-    reasons = [f"broke {', '.join(broken[:5])}"] if broken else []
-    if gates.score_gate is not None and score is not None and score < gates.score_gate:
-        reasons.append(f"its score {score} is below the gate {gates.score_gate}")
-    if crowded:
-        share = f"{quarantined:,} of {batch.rows:,} records are quarantined"
-        reasons.append(f"{share}, more than the share {gates.quarantine_gate} of quarantine_gate")
+    reasons = scorecard.rejections(results, gates, quarantined, batch.rows)
     if reasons:
         rows = [dataclasses.asdict(result) for result in results]
         hint = f"See `cartbrook quality {batch.batch_id}`."
