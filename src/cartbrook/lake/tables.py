@@ -101,6 +101,14 @@ class Tables:
         log = self._root / name.replace(".", "/") / "_delta_log"
         return max(int(entry.name[:20]) for entry in os.scandir(log) if _COMMIT.fullmatch(entry.name))
 
+    def folder(self, name: str) -> Path:
+        """Where a table lies."""
+        return self._root / name.replace(".", "/")
+
+    def delta(self, name: str, version: int | None = None) -> DeltaTable:
+        """A table as delta-rs sees it, for what engines cannot do."""
+        return DeltaTable(str(self.folder(name)), version=version)
+
     def heads(self, names: Iterable[str]) -> dict[str, int]:
         """The head versions of several tables."""
         return {name: self.version(name) for name in names}
@@ -118,14 +126,17 @@ class Tables:
 
         To be called while the head is what readers trust. Engines make none by themselves (docs/decisions/0010).
         """
-        log = self._root / name.replace(".", "/") / "_delta_log"
-        names = [entry.name for entry in os.scandir(log)]
-        head = max(int(entry[:20]) for entry in names if _COMMIT.fullmatch(entry))
-        last = max((int(entry[:20]) for entry in names if ".checkpoint" in entry), default=0)
-        if head - last >= every:
-            self._delta(name).create_checkpoint()
-        if head - last >= every or _HINT in names:
+        log = self.folder(name) / "_delta_log"
+        if (grown := self.grown(name)) >= every:
+            self.delta(name).create_checkpoint()
+        if grown >= every or (log / _HINT).exists():
             (log / _HINT).unlink(missing_ok=True)
+
+    def grown(self, name: str) -> int:
+        """Commits since the last checkpoint, or since the table was made."""
+        names = [entry.name for entry in os.scandir(self.folder(name) / "_delta_log")]
+        head = max(int(entry[:20]) for entry in names if _COMMIT.fullmatch(entry))
+        return head - max((int(entry[:20]) for entry in names if ".checkpoint" in entry), default=0)
 
     def difference(self, name: str, version: int | None = None) -> Difference:
         """What is stored, at the head or a version, compared with what is declared."""
@@ -142,7 +153,7 @@ class Tables:
         missing = self.difference(name).missing
         if missing:
             fields = DeltaSchema.from_json(self._schemas[name].json()).fields
-            self._delta(name).alter.add_columns([field for field in fields if field.name in missing])
+            self.delta(name).alter.add_columns([field for field in fields if field.name in missing])
             self._note(name)
 
     def append(self, name: str, rows: DataFrame) -> None:
@@ -227,6 +238,11 @@ class Tables:
             self.session.catalog.dropTempView(view)
         self._note(name)
 
+    def change(self, name: str, how: Callable[[str], object]) -> None:
+        """Let something else write a table, given its location; what it commits counts as ours."""
+        how(self._location(name))
+        self._note(name)
+
     def filled(self, name: str, columns: Sequence[str], version: int | None = None) -> tuple[str, ...]:
         """The columns among some stored ones in which a record has a value."""
         frame = self.read(name, version)
@@ -295,11 +311,8 @@ class Tables:
     def _location(self, name: str) -> str:
         return f"file://{self._root}/{name.replace('.', '/')}"
 
-    def _delta(self, name: str, version: int | None = None) -> DeltaTable:
-        return DeltaTable(str(self._root / name.replace(".", "/")), version=version)
-
     def _stored(self, name: str, version: int | None = None) -> T.StructType:
-        return T.StructType.fromJson(json.loads(self._delta(name, version).schema().to_json()))
+        return T.StructType.fromJson(json.loads(self.delta(name, version).schema().to_json()))
 
     def _require_alike(self, name: str) -> tuple[T.StructField, ...]:
         """Raise SchemaMismatch unless the table holds what is declared; looked at once.
