@@ -107,9 +107,9 @@ def excess(tables: Tables, name: str, oldest: int | None, hours: int) -> Excess:
     table = tables.delta(name)
     needed = _needed(folder, table if oldest is None else tables.delta(name, oldest), oldest)
     dropped = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True)
-    gone = [folder / path for path in dropped if _file(path) not in needed]
+    gone = [folder / path for path in dropped if _file(path) not in needed and (folder / path).exists()]
     logs = _old_logs(folder / "_delta_log", oldest)
-    return Excess(tuple(gone), tuple(logs), sum(path.stat().st_size for path in (*gone, *logs) if path.exists()))
+    return Excess(tuple(gone), tuple(logs), sum(path.stat().st_size for path in (*gone, *logs)))
 
 
 def vacuum(tables: Tables, name: str, hours: float) -> None:
