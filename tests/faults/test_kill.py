@@ -141,7 +141,6 @@ def test_killed_in_maintenance(scene, processes, workspace, point):
     processes.dies(shop, "maintain", *MAINTAIN_POINTS[point])
     assert differences(scene.states["before"].published, scene.published(shop)) == []
     processes.ends(shop)
-    scene.require(shop, "after")
     processes.ends(shop, "maintain")
     scene.require(shop, "after")
 

@@ -107,7 +107,7 @@ def test_an_engine_writes_on(tables, by_engine, session):
 
 
 def test_versions_that_are_kept_stay_readable(tables):
-    """From a version on all can be read at any version; what only older ones read, and strays, are removed, and the log is cut."""
+    """From a version on each can be read; what only older ones read, and strays, are removed, and the log is cut."""
     for n in range(12):
         tables.add(n, n + 1)
         if n % 3 == 2:

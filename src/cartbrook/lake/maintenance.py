@@ -1,7 +1,7 @@
 """Maintenance of tables: small files become larger ones, logs are cut, and what no kept version needs is removed.
 
-No row changes. What a run rewrites follows the small files that came since the last one, not the table: a file is taken along only
-while it is no larger than all smaller ones together, so each row is rewritten a few times in its life (docs/decisions/0020).
+No row changes. What a run rewrites follows the small files that came since the last one, not the table: a file is taken along
+only while it is no larger than all smaller ones together, so each row is rewritten a few times in its life (docs/decisions/0020).
 """
 
 from __future__ import annotations
