@@ -93,7 +93,7 @@ class Settings:
     max_columns: int = 2_000
     parallel: int = 4
     maintain_every: int = 20
-    keep_publications: int = 100
+    keep_publications: int = 50
     keep_hours: int = 168
 
     def gold_hash(self) -> str:

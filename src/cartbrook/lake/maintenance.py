@@ -56,7 +56,7 @@ class Excess:
 
     Attributes:
         files: Data files that no kept version reads.
-        logs: Entries of the log before the checkpoint that the oldest kept version is read from.
+        logs: Entries of the log before the checkpoint that the oldest kept version is read from, and past checksums.
         size: Bytes of both.
     """
 
@@ -185,9 +185,13 @@ def _needed(folder: Path, table: DeltaTable, oldest: int | None) -> set[str]:
 
 
 def _old_logs(log: Path, oldest: int | None) -> list[Path]:
-    """Entries before the checkpoint that the oldest version is read from; without one, two checkpoints stay."""
-    names = [entry.name for entry in os.scandir(log)]
-    checkpoints = sorted(int(match[1]) for name in names if (match := _CHECKPOINT.fullmatch(name)))
+    """Entries before the checkpoint that the oldest version is read from; without one, two checkpoints stay.
+
+    And checksums of versions that are past: they are optional, and each read lists them.
+    """
+    entries = {entry.name: int(match[1]) for entry in os.scandir(log) if (match := _LOG_ENTRY.match(entry.name))}
+    checkpoints = sorted(int(match[1]) for name in entries if (match := _CHECKPOINT.fullmatch(name)))
     kept = checkpoints[-2:-1] if oldest is None else [version for version in checkpoints if version <= oldest][-1:]
-    entries = ((name, _LOG_ENTRY.match(name)) for name in names)
-    return [log / name for name, match in entries if match and kept and int(match[1]) < kept[0]]
+    least = kept[0] if kept else 0
+    past = max(entries.values()) - 1
+    return [log / name for name, version in entries.items() if version < (past if name.endswith(".crc") else least)]
