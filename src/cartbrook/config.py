@@ -59,6 +59,9 @@ class Settings:
         max_columns: Files whose header names more columns are refused.
         parallel: Tables written at a time.
         prune_from: Rows of a table from which on it is read only where the keys of a small batch lie.
+        maintain_every: After so many publications `run` compacts tables and removes what is not needed any more; 0 is never.
+        keep_publications: So many of the newest publications stay readable by `audit --publication`.
+        keep_hours: Files that were dropped stay for as long, for readers that began before; 168 at most.
     """
 
     engine: str = "sail"
@@ -91,6 +94,9 @@ class Settings:
     max_columns: int = 2_000
     parallel: int = 4
     prune_from: int = 100_000
+    maintain_every: int = 20
+    keep_publications: int = 50
+    keep_hours: int = 168
 
     def gold_hash(self) -> str:
         """Hash of the settings that change figures in gold; a part of the logic hash."""
@@ -201,10 +207,13 @@ def _check_choices(values: Mapping[str, Any], source: str) -> None:
             ZoneInfo(values["timezone"])
         except (KeyError, ValueError, OSError) as error:
             raise ConfigError(f"{source}: unknown time zone {values['timezone']!r}.", hint="Such as Europe/Berlin.") from error
-    for name in ("parallel", "max_file_bytes", "max_field_bytes", "max_columns"):
+    for name in ("parallel", "max_file_bytes", "max_field_bytes", "max_columns", "keep_publications"):
         if values.get(name, 1) < 1:
             raise ConfigError(f"{source}: setting {name!r} must be 1 or more.")
-    for name, most in {"score_gate": 100, "score_warning": 100, "quarantine_gate": 1, "max_snapshot_shrink": 1}.items():
+    if values.get("maintain_every", 0) < 0:
+        raise ConfigError(f"{source}: setting 'maintain_every' must be 0 or more.")
+    ranges = {"score_gate": 100, "score_warning": 100, "quarantine_gate": 1, "max_snapshot_shrink": 1, "keep_hours": 168}
+    for name, most in ranges.items():
         value = values.get(name)
         if value is not None and not 0 <= value <= most:
             raise ConfigError(f"{source}: setting {name!r} is {value}.", hint=f"It is a number from 0 to {most}.")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pyspark.sql.types import StructType
 
-from cartbrook import decisions, deliveries, logic, runner
+from cartbrook import decisions, deliveries, logic, maintenance, runner
 from cartbrook.config import Settings, load_settings
 from cartbrook.contracts.load import load_contracts, rules_hash
 from cartbrook.contracts.model import Contracts
@@ -158,10 +158,12 @@ def run(lake: Lake, confirmed: Collection[str] = (), *, told: Callable[[Outcome]
             base = deliveries.run_delivery(
                 lake, base, partial(receive.resume, lake, batch_id, revision, folder), STORY, batch_id, tell
             )
+            base = maintenance.automatic(lake, base)
         for path in triggers:
             base = deliveries.run_delivery(
                 lake, base, partial(receive.receive, lake, path, base, confirmed), STORY, intake.name_of(path), tell
             )
+            base = maintenance.automatic(lake, base)
     return outcomes
 
 
@@ -304,6 +306,17 @@ def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
         return Outcome("rebuild", "rebuilt", f"gold rebuilt from {live}", seconds=time.perf_counter() - started)
 
 
+def maintain(lake: Lake, *, dry_run: bool = False) -> list[maintenance.Maintained]:
+    """Compact tables and remove what no kept publication needs; no row changes.
+
+    Args:
+        dry_run: Only tell what would be done.
+    """
+    with lake.exclusive():
+        base = lake.ledger.newest() if dry_run else deliveries.recover(lake)
+        return maintenance.plan(lake, base) if dry_run else maintenance.maintain(lake, base)
+
+
 def prove(lake: Lake, batch_id: str | None = None, publish_seq: int | None = None) -> list[audit.Finding]:
     """Run `audit` over the published tables.
 
@@ -314,8 +327,11 @@ def prove(lake: Lake, batch_id: str | None = None, publish_seq: int | None = Non
     Raises:
         BatchNotFound: The batch was not live then.
         LogicChanged: The publication was made under another logic.
+        PublicationNotFound: There is none of that number, or maintenance has removed what it reads.
     """
     publication = lake.ledger.newest() if publish_seq is None else lake.ledger.publication(publish_seq)
+    if publish_seq is not None:
+        lake.require_readable(publication)
     if not publication.live and publication.logic_hash != lake.logic_hash:
         return [audit.live_batches(lake, publication)]  # nothing else is there; the next operation takes on the contracts
     gained = logic.require_logic(lake, publication)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,8 @@ def preview(lake: Lake, trigger: Path, *, supersede: bool = False, confirmed: bo
     """
     raw = trigger.read_bytes()
     parsed = parse_trigger(raw, trigger.name)
-    with shadow(lake.places) as places, pipeline.open_lake(places.root, lake.settings, engine=lake.engine) as other:
+    settings = dataclasses.replace(lake.settings, maintain_every=0)
+    with shadow(lake.places) as places, pipeline.open_lake(places.root, settings, engine=lake.engine) as other:
         intake.submit(places, trigger, parsed, supersede=supersede)
         outcomes = pipeline.run(other, [parsed.trigger_id] if confirmed else ())
         outcome = next(outcome for outcome in outcomes if outcome.batch_id == parsed.trigger_id)

@@ -25,7 +25,7 @@ def operation(lake: Lake, cause: str, base: Publication, *batches: Batch, attemp
     """What a cause means for the live set.
 
     Args:
-        cause: batch, decision, undo, rebuild, evolve or rejection.
+        cause: batch, decision, undo, rebuild, evolve, maintenance or rejection.
         base: The newest publication.
         batches: Those that come or go, or whose slices are made anew; none where gold alone is.
     """

@@ -228,7 +228,8 @@ class Publication:
 
     Attributes:
         publish_seq: 0 for the empty lake of `init`; the greatest is the newest.
-        cause: init, batch, decision, rejection, undo, rebuild, or evolve (contracts gained plain columns, nothing else changed).
+        cause: init, batch, decision, rejection, undo, rebuild, evolve (contracts gained plain columns, nothing else changed), or
+            maintenance (the same rows in fewer files).
         as_of: Greatest batch_date of the live batches; None without any.
         table_versions: Delta version of every pinned table.
         batch_rows: Rows of ops.batches as this publication settled them; ops.batches is repaired from here.
@@ -257,7 +258,7 @@ class Operation:
     A batch, a late batch, a decision on records, an undo and a rebuild differ only here.
 
     Attributes:
-        cause: batch, decision, undo, rebuild, evolve or rejection.
+        cause: batch, decision, undo, rebuild, evolve, maintenance or rejection.
         batches: The batches whose slices change; one for most causes, none where all is computed from silver as it is.
         base: The publication it starts from.
         live: The live batches once it is published.

@@ -265,4 +265,4 @@ def test_a_corrected_file_loses_decisions_and_says_so(cartbrook, shop, tmp_path)
     assert "1 decision in force on records that these files do not hold" in cartbrook("run", "-w", shop).out
     [*_, batch] = cartbrook("batches", "-w", shop, "--json").json
     assert batch["revision"] == 2
-    assert any("decisions in force" in warning for warning in batch["warnings"])
+    assert any("decision in force" in warning for warning in batch["warnings"])

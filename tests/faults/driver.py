@@ -3,7 +3,7 @@
 It loads the code once, and forks a child for each operation before any engine is open; the child opens the engine, works, and is
 really killed. Nothing in production code knows of it. A request:
 
-    {"workspace": "...", "do": "run" | "undo B" | "rebuild" | "rebuild from_bronze" | "steps B ingest validate",
+    {"workspace": "...", "do": "run" | "undo B" | "rebuild" | "rebuild from_bronze" | "maintain" | "steps B ingest validate",
      "dies": {"at": "cartbrook.lake.ledger.Ledger.publish", "when": "before" | "after", "nth": 1, "inside": "..."},
      "seconds": 0.7}
 
@@ -30,6 +30,7 @@ from typing import Any
 from cartbrook import pipeline
 from cartbrook.config import Settings
 from cartbrook.errors import CartbrookError
+from cartbrook.lake import maintenance as upkeep
 
 STORIES = (pipeline.STORY, pipeline.UNDO, pipeline.REBUILD)
 
@@ -103,6 +104,11 @@ def work(request: Mapping[str, Any]) -> list[str]:
     if point := request.get("dies"):
         die_at(point, workspace)
     verb, *words = request["do"].split()
+    if verb == "maintain":
+        upkeep.FEW = 2  # the prepared workspaces have few files
+        settings = Settings(stable_seconds=Decimal(0), keep_publications=1, keep_hours=0)
+        with pipeline.open_lake(workspace, settings) as lake:
+            return [f"{len(pipeline.maintain(lake))} tables"]
     with pipeline.open_lake(workspace, Settings(stable_seconds=Decimal(0))) as lake:
         if verb == "undo":
             return [pipeline.undo(lake, words[0]).status]

@@ -67,6 +67,11 @@ REBUILD_POINTS = {
     "after marts": (STEP("marts"), "after", 1, None),
     "between the publication and the ledger": (PUBLISH, "after", 1, None),
 }
+MAINTAIN_POINTS = {
+    "two tables compacted": (NOTE, "after", 2, None),
+    "between the publication and the ledger's tables": (PUBLISH, "after", 1, None),
+    "some files removed": ("pathlib.Path.unlink", "after", 9, "cartbrook.lake.maintenance.Excess.remove"),
+}
 EVOLVE_POINTS = {
     "one table altered": (NOTE, "after", 1, "cartbrook.lake.lake.Lake.evolve", False),
     "all tables altered": ("cartbrook.lake.lake.Lake.evolve", "after", 1, None, False),
@@ -128,6 +133,17 @@ def test_killed_in_a_rebuild(scene, processes, workspace, point):
     processes.dies(shop, "rebuild from_bronze", *REBUILD_POINTS[point])
     assert differences(scene.states["before"].published, scene.published(shop)) == []
     processes.ends(shop)
+    scene.require(shop, "after")
+
+
+@pytest.mark.parametrize("point", MAINTAIN_POINTS)
+def test_killed_in_maintenance(scene, processes, workspace, point):
+    """Maintenance that died changes nothing that is read; a batch runs after it, and maintenance after that ends."""
+    shop = workspace(scene.before)
+    processes.dies(shop, "maintain", *MAINTAIN_POINTS[point])
+    assert differences(scene.states["before"].published, scene.published(shop)) == []
+    processes.ends(shop)
+    processes.ends(shop, "maintain")
     scene.require(shop, "after")
 
 

@@ -94,6 +94,37 @@ def reprocess(
         _tell(pipeline.reprocess(lake, batch_id, from_bronze=from_bronze, confirmed=confirm), as_json=as_json)
 
 
+def maintain(
+    workspace: Workspace = HERE,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compact tables of many small files and remove files that no kept publication needs; no row changes."""
+    from cartbrook import pipeline
+
+    with pipeline.open_lake(workspace) as lake:
+        done = pipeline.maintain(lake, dry_run=dry_run)
+    if as_json:
+        say_json([asdict(table) for table in done])
+        return
+    rows = [asdict(table) for table in done if table.files_before != table.files_after or table.freed]
+    say_records(
+        rows,
+        {
+            "table": "table",
+            "files_before": "files",
+            "files_after": "then" if dry_run else "now",
+            "removed": "removed",
+            "logs": "log entries removed",
+            "freed": "bytes freed",
+        },
+    )
+    before, after, freed = (sum(getattr(table, name) for table in done) for name in ("files_before", "files_after", "freed"))
+    would = "would become" if dry_run else "became"
+    say(f"{before} files {would} {after}; {freed / 1e6:.1f} MB {'would be' if dry_run else 'were'} freed")
+
+
 def preview(
     trigger: Annotated[
         Path, typer.Argument(metavar="TRIGGER.json", help="With its files beside it.", dir_okay=False, exists=True)

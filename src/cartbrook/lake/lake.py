@@ -12,9 +12,10 @@ from pyspark.sql import types as T
 
 from cartbrook.config import Settings
 from cartbrook.contracts.model import Contracts
-from cartbrook.errors import ContractError, ForeignWrite, WorkspaceLocked
+from cartbrook.errors import ContractError, ForeignWrite, PublicationNotFound, WorkspaceLocked
 from cartbrook.lake.csv_scan import Limits, limits_of
 from cartbrook.lake.ledger import SCHEMAS, Ledger
+from cartbrook.lake.maintenance import is_readable
 from cartbrook.lake.places import Places, PlainPath
 from cartbrook.lake.session import Engine, open_engine
 from cartbrook.lake.tables import Difference, Tables
@@ -222,7 +223,17 @@ class Lake:
 
     def checkpoint(self) -> None:
         """Write checkpoints where logs have grown long; to be called after a publication."""
-        self.tables.each(self.tables.checkpoint, (*SCHEMAS, *self.tables_all()))
+        every = max(50, self.settings.maintain_every)  # maintenance goes by the checkpoints of ops.publications
+        self.tables.each(lambda name: self.tables.checkpoint(name, every), (*SCHEMAS, *self.tables_all()))
+
+    def require_readable(self, publication: Publication) -> None:
+        """Raise PublicationNotFound if maintenance has removed what a publication reads."""
+        versions = [(name, version) for name, version in publication.table_versions.items() if name in self.pinned]
+        if not all(self.tables.each(lambda pair: is_readable(self.tables, *pair), versions)):
+            raise PublicationNotFound(
+                f"Publication {publication.publish_seq} can no longer be read: maintenance has removed its files.",
+                hint="The setting keep_publications says how many of the newest stay readable.",
+            )
 
     def published(self, name: str, publication: Publication) -> DataFrame:
         """A pinned table as readers see it."""

@@ -148,6 +148,11 @@ class Ledger:
             raise PublicationNotFound(f"There is no publication {publish_seq}.", hint=hint)
         return _publication(rows[0])
 
+    def published_at(self, publish_seq: int) -> str:
+        """When a publication was made, as ISO text in UTC."""
+        table = self._tables.read(PUBLICATIONS).where(F.col("publish_seq") == publish_seq).select("published_at")
+        return str(fetch(_timeless(table, "published_at"))[0]["published_at"])
+
     def publications(self, most: int = 50) -> list[Publication]:
         """The newest publications, newest first."""
         table = self._tables.read(PUBLICATIONS).drop("published_at").orderBy(F.col("publish_seq").desc()).limit(most)
@@ -240,7 +245,9 @@ class Ledger:
 
     def versions_by(self, operation: Operation) -> dict[str, int]:
         """The last version that the run of an operation recorded for each table."""
-        table = self._tables.read(STEP_RUNS).where(F.col("token") == operation.token)
+        # base_seq rises with time, so that statistics of files tell which of them to leave out.
+        table = self._tables.read(STEP_RUNS)
+        table = table.where((F.col("base_seq") == operation.base.publish_seq) & (F.col("token") == operation.token))
         versions: dict[str, int] = {}
         for row in fetch(table.select("table_versions")):
             for name, version in row["table_versions"] or ():

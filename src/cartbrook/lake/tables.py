@@ -38,7 +38,7 @@ _COMMIT = re.compile(r"[0-9]{20}\.json")
 _HINT = "_last_checkpoint"
 """Names the newest checkpoint. With it, Sail 0.7.2 cannot read any version older than that checkpoint."""
 _NEVER = "1000000000"
-_FILE_BYTES = str(4 * 2**20)
+FILE_BYTES = 4 * 2**20
 """A file of about 50,000 facts: what an update rewrites, and the least that is read where statistics name a file."""
 _MANY = 20_000
 """Above so many rows to replace, a MERGE; below, they are deleted by their keys in the few files that hold them."""
@@ -110,6 +110,14 @@ class Tables:
         log = self._root / name.replace(".", "/") / "_delta_log"
         return max(int(entry.name[:20]) for entry in os.scandir(log) if _COMMIT.fullmatch(entry.name))
 
+    def folder(self, name: str) -> Path:
+        """Where a table lies."""
+        return self._root / name.replace(".", "/")
+
+    def delta(self, name: str, version: int | None = None) -> DeltaTable:
+        """A table as delta-rs sees it, for what engines cannot do."""
+        return DeltaTable(str(self.folder(name)), version=version)
+
     def heads(self, names: Iterable[str]) -> dict[str, int]:
         """The head versions of several tables."""
         return {name: self.version(name) for name in names}
@@ -127,14 +135,17 @@ class Tables:
 
         To be called while the head is what readers trust. Engines make none by themselves (docs/decisions/0010).
         """
-        log = self._root / name.replace(".", "/") / "_delta_log"
-        names = [entry.name for entry in os.scandir(log)]
-        head = max(int(entry[:20]) for entry in names if _COMMIT.fullmatch(entry))
-        last = max((int(entry[:20]) for entry in names if ".checkpoint" in entry), default=0)
-        if head - last >= every:
-            self._delta(name).create_checkpoint()
-        if head - last >= every or _HINT in names:
+        log = self.folder(name) / "_delta_log"
+        if (grown := self.grown(name)) >= every:
+            self.delta(name).create_checkpoint()
+        if grown >= every or (log / _HINT).exists():
             (log / _HINT).unlink(missing_ok=True)
+
+    def grown(self, name: str) -> int:
+        """Commits since the last checkpoint, or since the table was made."""
+        names = [entry.name for entry in os.scandir(self.folder(name) / "_delta_log")]
+        head = max(int(entry[:20]) for entry in names if _COMMIT.fullmatch(entry))
+        return head - max((int(entry[:20]) for entry in names if ".checkpoint" in entry), default=0)
 
     def difference(self, name: str, version: int | None = None) -> Difference:
         """What is stored, at the head or a version, compared with what is declared."""
@@ -151,7 +162,7 @@ class Tables:
         missing = self.difference(name).missing
         if missing:
             fields = DeltaSchema.from_json(self._schemas[name].json()).fields
-            self._delta(name).alter.add_columns([field for field in fields if field.name in missing])
+            self.delta(name).alter.add_columns([field for field in fields if field.name in missing])
             self._note(name)
 
     def append(self, name: str, rows: DataFrame) -> None:
@@ -236,7 +247,7 @@ class Tables:
 
     def _remove(self, name: str, keys: Sequence[Mapping[str, object]]) -> None:
         """Delete the rows with these keys; files that hold none of them stay as they are."""
-        self._delta(name).delete(key_predicate(keys))
+        self.delta(name).delete(key_predicate(keys))
 
     def _merge(self, name: str, once: Staged, key: Sequence[str], kinds: set[str]) -> None:
         source = self._conform(name, once.frame.drop("_before"), ("_change",))
@@ -258,8 +269,13 @@ class Tables:
 
     def count(self, name: str) -> int:
         """The number of rows of a table's head, from its log."""
-        added = pa.table(self._delta(name).get_add_actions(flatten=True))
+        added = pa.table(self.delta(name).get_add_actions(flatten=True))
         return sum(rows or 0 for rows in added["num_records"].to_pylist()) if added.num_rows else 0
+
+    def change(self, name: str, how: Callable[[str], object]) -> None:
+        """Let something else write a table, given its location; what it commits counts as ours."""
+        how(self._location(name))
+        self._note(name)
 
     def filled(self, name: str, columns: Sequence[str], version: int | None = None) -> tuple[str, ...]:
         """The columns among some stored ones in which a record has a value."""
@@ -329,11 +345,8 @@ class Tables:
     def _location(self, name: str) -> str:
         return f"file://{self._root}/{name.replace('.', '/')}"
 
-    def _delta(self, name: str, version: int | None = None) -> DeltaTable:
-        return DeltaTable(str(self._root / name.replace(".", "/")), version=version)
-
     def _stored(self, name: str, version: int | None = None) -> T.StructType:
-        return T.StructType.fromJson(json.loads(self._delta(name, version).schema().to_json()))
+        return T.StructType.fromJson(json.loads(self.delta(name, version).schema().to_json()))
 
     def _require_alike(self, name: str) -> tuple[T.StructField, ...]:
         """Raise SchemaMismatch unless the table holds what is declared; looked at once.
@@ -359,7 +372,7 @@ class Tables:
         return sum(int(json.loads(add.get("stats") or "{}").get("numRecords", 0)) for add in adds if add)
 
     def _write(self, name: str, rows: DataFrame) -> None:
-        rows.write.format("delta").option("targetFileSize", _FILE_BYTES).mode("append").save(self._location(name))
+        rows.write.format("delta").option("targetFileSize", str(FILE_BYTES)).mode("append").save(self._location(name))
         self._note(name)
 
     def _note(self, name: str) -> None:
