@@ -166,18 +166,21 @@ class Tables:
         (rows if exact else self._conform(name, rows)).write.format("delta").mode("overwrite").save(self._location(name))
         self._note(name)
 
-    def replace(self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True) -> int:
+    def replace(
+        self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True, exact: bool = False
+    ) -> int:
         """Put rows in the place of one slice.
 
         Args:
             rows: The new content. The slice columns are set here, so that no row can lie outside of it.
             where: Slice columns and their integers.
             held: False where the slice is known to be empty, which saves a look.
+            exact: As for `overwrite`; the slice columns need not be there.
 
         Returns:
             The number of rows written.
         """
-        inside = self._conform(name, rows.withColumns({column: F.lit(value).cast("int") for column, value in where.items()}))
+        inside = self._conform(name, rows, slice_=where, exact=exact)
         # Sail's replaceWhere fails on tables with an array column. Two commits do: nobody reads between them, since a bronze
         # slice belongs to the batch that is running and all other tables are read at their published versions.
         if held and not self.is_empty(self.read(name, where=where)):
@@ -329,23 +332,37 @@ class Tables:
         with self._lock:
             self.written[name] = version
 
-    def _conform(self, name: str, rows: DataFrame, extra: Sequence[str] = ()) -> DataFrame:
-        """The rows in the table's column order, if they have exactly the declared columns and types."""
+    def _conform(
+        self,
+        name: str,
+        rows: DataFrame,
+        extra: Sequence[str] = (),
+        *,
+        slice_: Mapping[str, int] | None = None,
+        exact: bool = False,
+    ) -> DataFrame:
+        """The rows in the table's column order, if they have exactly the declared columns and types.
+
+        Args:
+            slice_: Columns that are set to integers here.
+            exact: The rows are known to have the declared columns; asking them would have the engine plan them once more.
+        """
         lost = {field.name: field.dataType for field in self._require_alike(name)}
         expected = {field.name: field.dataType for field in self._schemas[name].fields}
-        given = {field.name: field.dataType for field in rows.schema.fields}
-        wrong = [f"{column} is missing" for column in expected if column not in given]
+        set_here = {column: F.lit(value).cast("int").alias(column) for column, value in (slice_ or {}).items()}
+        given = expected if exact else {field.name: field.dataType for field in rows.schema.fields}
+        wrong = [f"{column} is missing" for column in expected if column not in given and column not in set_here]
         known = {*expected, *lost, *extra}
         wrong += [f"{column} is not a column of it" for column in given if column not in known]
         wrong += [
             f"{column} is {given[column].simpleString()} and not {kind.simpleString()}"
             for column, kind in expected.items()
-            if column in given and given[column].simpleString() != kind.simpleString()
+            if column in given and column not in set_here and given[column].simpleString() != kind.simpleString()
         ]
         if wrong:
             raise SchemaMismatch(f"Rows for {name} do not fit: {'; '.join(wrong[:5])}.", hint="Nothing was written.")
         kept = (F.col(column) if column in given else F.lit(None).cast(kind).alias(column) for column, kind in lost.items())
-        return rows.select(*expected, *kept, *extra)
+        return rows.select(*(set_here.get(column, F.col(column)) for column in expected), *kept, *extra)
 
 
 def _kinds(schema: T.StructType) -> dict[str, str]:
