@@ -14,6 +14,7 @@ from pyarrow import compute, parquet
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from cartbrook.lake.session import Session
 
@@ -95,6 +96,12 @@ def frame_of(session: Session, columns: Mapping[str, Sequence[object]], schema: 
     """
     arrays = {field.name: _arrow(columns[field.name], field.dataType) for field in schema.fields}
     return session.createDataFrame(pa.table(arrays)).select(*(_cast(field) for field in schema.fields))
+
+
+def arrow_of(columns: Mapping[str, Sequence[object]], schema: T.StructType) -> pa.Table:
+    """The same as an Arrow table, for writers that take one."""
+    target = to_arrow_schema(schema, timezone="UTC")
+    return pa.table({field.name: _arrow(columns[field.name], field.dataType) for field in schema.fields}).cast(target)
 
 
 def _arrow(values: Sequence[object], kind: T.DataType) -> object:

@@ -56,7 +56,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     )
     lake.ledger.publish(publication)
     if rows:
-        lake.ledger.save(rows, published=True)
+        lake.ledger.save(rows)
     return StepResult(rows_out=sum(row.rows_accepted or 0 for row in rows if row.status == "published"))
 
 
