@@ -12,7 +12,6 @@ from cartbrook.frames.casting import NULL_TEXT, UNIT_SEPARATOR, canonical, cast,
 from cartbrook.frames.order import greatest_first
 from cartbrook.frames.rules import known_of_accepted
 
-
 KEY = "_key"
 """The column that holds `key_text`."""
 

@@ -162,9 +162,12 @@ class Ledger:
             "batch_rows": json.dumps([dataclasses.asdict(row) for row in publication.batch_rows]),
             "published_at": utc_now(),
         }
-        self._newest = None
+        known, self._newest = self._newest, None
+        if known is not None and known[0] != self._tables.mark(PUBLICATIONS):
+            known = None
         self._append(PUBLICATIONS, [row])
-        self._newest = self._tables.mark(PUBLICATIONS), publication
+        if known is not None and publication.publish_seq > known[1].publish_seq:
+            self._newest = self._tables.mark(PUBLICATIONS), publication
 
     # batches
 
@@ -290,9 +293,9 @@ def _plain(value: Any) -> Any:
 
 def _as_read(row: BatchRow) -> BatchRow:
     """A row as the table gives it back."""
-    times = {name: _moment(getattr(row, name)) for name in ("started_at", "finished_at")}
     score = None if row.score is None else str(Decimal(row.score).quantize(Decimal("0.01")))
-    return dataclasses.replace(row, score=score, warnings=tuple(row.warnings), **times)
+    started, finished = _moment(row.started_at), _moment(row.finished_at)
+    return dataclasses.replace(row, score=score, warnings=tuple(row.warnings), started_at=started, finished_at=finished)
 
 
 def _moment(text: str | None) -> str | None:

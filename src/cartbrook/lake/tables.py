@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from deltalake import Schema as DeltaSchema
-from deltalake import write_deltalake
 from pyarrow import parquet
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -174,9 +173,7 @@ class Tables:
         (rows if exact else self._conform(name, rows)).write.format("delta").mode("overwrite").save(self._location(name))
         self._note(name)
 
-    def replace(
-        self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True, exact: bool = False
-    ) -> int:
+    def replace(self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True, exact: bool = False) -> int:
         """Put rows in the place of one slice.
 
         Args:

@@ -62,7 +62,7 @@ def _validate(lake: Lake, operation: Operation, batch: Batch) -> int:
 
 
 def _repeated(lake: Lake, batch: Batch) -> dict[str, DataFrame | bool]:
-    """The keys that several of the batch's records have, by domain; False where there are none, True where all are to be ranked."""
+    """The keys that several of its records have, by domain: False where there are none, True where all are to be ranked."""
     timezone = lake.settings.timezone
     keys = [
         repeated_keys(_bronze(lake, batch, domain), lake.contracts[domain], timezone).withColumn("domain", F.lit(domain))
