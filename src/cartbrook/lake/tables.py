@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake import Schema as DeltaSchema
 from pyarrow import parquet
@@ -204,10 +205,11 @@ class Tables:
             key: Columns of integers and ids.
         """
         self._require_alike(name)
-        table = arrow_of(columns, self._schemas[name])
+        stored = self._delta(name)
+        table = arrow_of(columns, self._schemas[name], pa.schema(stored.schema().to_arrow()))
         rows = zip(*(columns[column] for column in key), strict=True)
         same = " OR ".join(f"({' AND '.join(f'{k} = {literal(v)}' for k, v in zip(key, row, strict=True))})" for row in rows)
-        write_deltalake(self._delta(name), table, mode="overwrite", predicate=same)
+        write_deltalake(stored, table, mode="overwrite", predicate=same)
         self._note(name)
 
     def delete(self, name: str, where: Mapping[str, int | str]) -> None:

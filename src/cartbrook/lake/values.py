@@ -14,7 +14,6 @@ from pyarrow import compute, parquet
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from cartbrook.lake.session import Session
 
@@ -98,10 +97,11 @@ def frame_of(session: Session, columns: Mapping[str, Sequence[object]], schema: 
     return session.createDataFrame(pa.table(arrays)).select(*(_cast(field) for field in schema.fields))
 
 
-def arrow_of(columns: Mapping[str, Sequence[object]], schema: T.StructType) -> pa.Table:
-    """The same as an Arrow table, for writers that take one."""
-    target = to_arrow_schema(schema, timezone="UTC")
-    return pa.table({field.name: _arrow(columns[field.name], field.dataType) for field in schema.fields}).cast(target)
+def arrow_of(columns: Mapping[str, Sequence[object]], schema: T.StructType, stored: pa.Schema) -> pa.Table:
+    """The same as an Arrow table of a stored schema, for writers that take one; columns that are not declared are NULL."""
+    arrays = {field.name: _arrow(columns[field.name], field.dataType) for field in schema.fields}
+    rows = len(next(iter(columns.values())))
+    return pa.table({name: arrays.get(name, pa.nulls(rows)) for name in stored.names}).cast(stored)
 
 
 def _arrow(values: Sequence[object], kind: T.DataType) -> object:
