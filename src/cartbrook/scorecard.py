@@ -63,7 +63,7 @@ def save(lake: Lake, batch: Batch, rows: Sequence[Mapping[str, Any]]) -> None:
     complete = [{**naming, **row} for row in rows]
     columns = {name: [row[name] for row in complete] for name in schema.names}
     where = {"batch_seq": batch.batch_seq, "revision": batch.revision}
-    lake.tables.replace(QUALITY_RESULTS, lake.tables.rows(columns, schema), where)
+    lake.tables.replace(QUALITY_RESULTS, lake.tables.rows(columns, schema), where, exact=True)
 
 
 def saved(lake: Lake, batch: Batch) -> list[scoring.RuleResult]:

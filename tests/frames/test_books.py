@@ -101,6 +101,30 @@ def test_money_that_differs(entries):
     assert found["f.csv", "accepted"] == money(2, "5.00", "5.01")
 
 
+def test_sums_tell_every_fault(session):
+    """Rows and mark of a file are the same on both sides only if each record is held once, with its own money and file."""
+    from cartbrook.frames import books
+    from cartbrook.frames.schema import bronze, silver
+
+    held: list[dict[str, str | None]] = [{"_record_id": f"r{n}", "order_amount": f"{n}.00"} for n in range(1, 5)]
+    faults: dict[str, list[dict[str, str | None]]] = {
+        "good": held,
+        "lost": held[1:],
+        "another": [{**held[0], "_record_id": "r9"}, *held[1:]],
+        "twice for another": [held[1], *held[1:]],
+        "money moved": [{**held[0], "order_amount": "2.00"}, {**held[1], "order_amount": "1.00"}, *held[2:]],
+        "money gone": [{**held[0], "order_amount": None}, *held[1:]],
+    }
+    raw = [{**row, "order_amount": f" {str(row['order_amount']).rstrip('0')}0"} for row in held]
+    delivered = [{"_batch_seq": "1", "_source_file": name, **row} for name in faults for row in raw]
+    kept = [{"_batch_seq": "1", "_kind": "upsert", "_source_file": name, **row} for name, rows in faults.items() for row in rows]
+    frames = typed(session, bronze(ORDERS), delivered), typed(session, silver(ORDERS), kept)
+    sums = {(row["side"], row["source_file"]): row for row in books.sums(*frames, ORDERS).toArrow().to_pylist()}
+    sides = [[(sums[side, name]["rows"], sums[side, name]["mark"]) for name in faults] for side in (books.DELIVERED, books.HELD)]
+    assert [one == other for one, other in zip(*sides, strict=True)] == [True, False, False, False, False, False]
+    assert sums[books.HELD, "money moved"]["money"] == Decimal(10)
+
+
 DECIDED: list[dict[str, Any]] = [
     {"quarantine_id": "r5", "status": "corrected", "decision": "fix", "amount": "5.00", "copies": ["r6"]},
     {"quarantine_id": "r7", "status": "discarded", "decision": "discard", "amount": None},

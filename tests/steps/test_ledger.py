@@ -106,3 +106,19 @@ def test_the_clock_is_utc():
     moment = dt.datetime.fromisoformat(utc_now())
     assert moment.utcoffset() == dt.timedelta(0)
     assert abs((dt.datetime.now(dt.UTC) - moment).total_seconds()) < 60
+
+
+def test_what_is_remembered_is_what_is_there(ledger):
+    """Rows that were written are given back as the table has them, and what another process writes is seen."""
+    other = Ledger(ledger._tables)
+    score = dataclasses.replace(ROW, status="published", score="99.5", finished_at=utc_now(), warnings=("one",))
+    ledger.save([ROW, dataclasses.replace(ROW, batch_id="B2", batch_seq=2)], new=True)
+    ledger.save([score])
+    assert other.batches() == ledger.batches()
+    other.save([dataclasses.replace(score, status="undone")])
+    assert [row.status for row in ledger.batches("B1")] == ["undone"]
+    assert ledger.next_seq() == 3
+    ledger.publish(PUBLICATION)
+    assert other.newest() == ledger.newest()
+    other.publish(dataclasses.replace(PUBLICATION, publish_seq=2))
+    assert (ledger.newest().publish_seq, other.newest().publish_seq) == (2, 2)

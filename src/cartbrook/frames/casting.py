@@ -70,9 +70,9 @@ def fingerprint(*texts: Column) -> Column:
     return F.sha2(F.concat_ws(UNIT_SEPARATOR, *(F.coalesce(text, F.lit(NULL_TEXT)) for text in texts)), 256)
 
 
-def canonical(column: ContractColumn) -> Column:
-    """A typed column as the one text that every engine gives for it."""
-    value = F.col(column.name)
+def canonical(column: ContractColumn, value: Column | None = None) -> Column:
+    """A typed column, or a value of its type, as the one text that every engine gives for it."""
+    value = F.col(column.name) if value is None else value
     if column.type == "timestamp":
         return iso_timestamp(value)
     return value.cast("string")

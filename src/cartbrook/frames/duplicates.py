@@ -8,9 +8,32 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract, Rule
-from cartbrook.frames.casting import NULL_TEXT, UNIT_SEPARATOR, canonical
+from cartbrook.frames.casting import NULL_TEXT, UNIT_SEPARATOR, canonical, cast, clean
 from cartbrook.frames.order import greatest_first
 from cartbrook.frames.rules import known_of_accepted
+
+KEY = "_key"
+"""The column that holds `key_text`."""
+
+
+def key_text(contract: Contract, timezone: str) -> Column:
+    """The key of a raw record as one text, never NULL: the same for all records that have the same key."""
+    columns = [contract.column(name) for name in contract.key]
+    texts = (canonical(column, cast(column, clean(column, F.col(column.name)), timezone)) for column in columns)
+    return F.concat_ws(UNIT_SEPARATOR, *(F.coalesce(text, F.lit(NULL_TEXT)) for text in texts))
+
+
+def repeated_keys(records: DataFrame, contract: Contract, timezone: str = "UTC") -> DataFrame:
+    """The keys that several raw records have: a scan of few columns, where ranking all records sorts them whole.
+
+    Args:
+        records: Bronze rows of one batch and domain.
+
+    Returns:
+        One column, KEY.
+    """
+    counted = records.select(key_text(contract, timezone).alias(KEY)).groupBy(KEY).agg(F.count(F.lit(1)).alias("_n"))
+    return counted.where("_n > 1").select(KEY)
 
 
 def settle_duplicates(sound: DataFrame, contract: Contract) -> DataFrame:

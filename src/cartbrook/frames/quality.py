@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -12,7 +13,7 @@ from pyspark.sql import functions as F
 from cartbrook.contracts.model import Contract, Rule, Scope
 from cartbrook.frames.casting import cast, clean, record_hash
 from cartbrook.frames.decisions import COLUMNS, DISCARD, as_decided, with_decisions
-from cartbrook.frames.duplicates import compared, no_copies, not_compared, settle_duplicates, shares
+from cartbrook.frames.duplicates import KEY, compared, key_text, no_copies, not_compared, settle_duplicates, shares
 from cartbrook.frames.quarantine import CORRECTED, DISCARDED, OPEN, quarantine_rows
 from cartbrook.frames.raw import raw_record
 from cartbrook.frames.rules import active_rules, any_of, flag, judged, names_of, reason
@@ -21,6 +22,7 @@ from cartbrook.frames.snapshots import presence
 from cartbrook.types import Batch
 
 _VERDICT = ("_broken", "_unchecked", "_reason")
+_COMPUTED = ("_batch_date", "batch_date", "_trigger_timestamp", "_kind", "_effective_time", "_record_hash", "_sound", "_flags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +30,28 @@ class Split:
     """Records that satisfy a contract, and those that do not.
 
     Attributes:
-        accepted: Typed records (the columns of a silver table).
-        rejected: The others with the rules they broke, and those that a person decided on (the columns of ops.quarantine).
+        accepted: Typed records, exactly the columns of a silver table in their types.
         presence: For a contract of full snapshots: what was delivered beside the accepted records (the columns of a silver
             table); None for others.
     """
 
     accepted: DataFrame
-    rejected: DataFrame
-    presence: DataFrame | None = None
+    presence: DataFrame | None
+    _rejected: Callable[[], DataFrame]
+
+    @property
+    def rejected(self) -> DataFrame:
+        """The others with the rules they broke, and those that a person decided on (the columns of ops.quarantine)."""
+        return self._rejected()  # of most batches there are none, and then the plan need not be made
 
 
 def split(
-    records: DataFrame, contract: Contract, batch: Batch, timezone: str = "UTC", decisions: DataFrame | None = None
+    records: DataFrame,
+    contract: Contract,
+    batch: Batch,
+    timezone: str = "UTC",
+    decisions: DataFrame | None = None,
+    repeated: DataFrame | bool = True,
 ) -> Split:
     """Separate the records that satisfy a contract on themselves from those that do not.
 
@@ -53,6 +64,8 @@ def split(
         batch: Gives batch_date and trigger_timestamp, for effective times and the one order.
         timezone: Zone of timestamps that carry no ``Z``.
         decisions: Output of `decisions.in_force`; None where there are none.
+        repeated: Output of `duplicates.repeated_keys`: only records with these keys are ranked. False if there are no such keys,
+            True if nobody has looked.
 
     Returns:
         Accepted records, typed, exact duplicates folded into the least (file, line); rejected records with every rule they broke
@@ -60,27 +73,49 @@ def split(
         passes now is in both, as corrected.
     """
     check = _Check(contract, active_rules(contract, batch.switches))
-    delivered = with_decisions(records, decisions)
-    typed = check.sound(_typed(delivered, contract, batch, timezone))
-    accepted, rejected = check.parted(typed)
+    single, several = _by_key(records, contract, timezone, repeated)
+
+    def typed(some: DataFrame | None, *, whole: bool) -> DataFrame | None:
+        if some is None:
+            return None
+        return check.sound(_typed(with_decisions(some, decisions), contract, batch, timezone, whole=whole))
+
+    def rejected() -> DataFrame:
+        return check.rejected(typed(single, whole=True), typed(several, whole=True))
+
     silver = (*contract.names, *struct(SILVER_LINEAGE).names)
     if decisions is None:
+        accepted = check.accepted(typed(single, whole=False), typed(several, whole=False)).select(*silver)
+        # What is not in silver, whatever the reason, for the contract of a snapshot.
         absent = rejected
-        parts = Split(accepted.select(*silver), quarantine_rows(rejected, contract))
+        parts = Split(accepted, None, lambda: quarantine_rows(rejected(), contract))
     else:
         undecided = F.col("_decision").isNull()
-        again = check.sound(_typed(as_decided(delivered, contract), contract, batch, timezone)).withColumn("_copies", no_copies())
+        again = _typed(as_decided(with_decisions(records, decisions), contract), contract, batch, timezone)
+        again = check.sound(again).withColumn("_copies", no_copies())
         passes, fails = again.where("_sound"), check.told(again.where("not _sound"))
-        decided = check.told(accepted.where(~undecided)).unionByName(rejected.where(~undecided))
-        accepted, rejected = accepted.where(undecided), rejected.where(undecided)
-        absent = rejected.unionByName(decided.where(F.col("_decision") == DISCARD)).unionByName(fails)
-        parts = Split(
-            accepted.select(*silver).unionByName(passes.select(*silver)),
-            quarantine_rows(rejected, contract).unionByName(quarantine_rows(_as_decided(decided, fails), contract, decided=True)),
-        )
-    if not contract.snapshot_full:
-        return parts
-    return Split(parts.accepted, parts.rejected, presence(absent, contract, batch))
+        stand, fall = check.accepted(typed(single, whole=True), typed(several, whole=True)), rejected()
+        decided = check.told(stand.where(~undecided)).unionByName(fall.where(~undecided))
+        open_ = fall.where(undecided)
+        aside = quarantine_rows(open_, contract)
+        aside = aside.unionByName(quarantine_rows(_as_decided(decided, fails), contract, decided=True))
+
+        def absent() -> DataFrame:
+            return open_.unionByName(decided.where(F.col("_decision") == DISCARD)).unionByName(fails)
+
+        accepted = stand.where(undecided).select(*silver).unionByName(passes.select(*silver))
+        parts = Split(accepted, None, lambda: aside)
+    return dataclasses.replace(parts, presence=presence(absent(), contract, batch)) if contract.snapshot_full else parts
+
+
+def _by_key(
+    records: DataFrame, contract: Contract, timezone: str, repeated: DataFrame | bool
+) -> tuple[DataFrame | None, DataFrame | None]:
+    """The records whose key no other has, and those that may share theirs; None where there are none."""
+    if isinstance(repeated, bool):
+        return (None, records) if repeated else (records, None)
+    keyed = records.withColumn(KEY, key_text(contract, timezone))
+    return keyed.join(repeated, KEY, "left_anti"), keyed.join(repeated, KEY, "left_semi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,32 +134,59 @@ class _Check:
         rules = self._of(Scope.RECORD)
         kept = [F.when(judged(rule, self.contract).broken, flag(rule)) for rule in rules if not rule.sets_aside]
         severe = [judged(rule, self.contract).broken for rule in rules if rule.sets_aside]
-        return typed.withColumns({"_sound": ~any_of(severe), "_flags": names_of(kept)})
+        # What is volatile is not taken apart: engines would put the rules into the filter by `_sound`, with all casts they read
+        # once more for each of them, and evaluate everything twice.
+        always = F.rand(0) >= 0
+        return typed.withColumns({"_sound": ~any_of(severe) & always, "_flags": names_of(kept)})
 
-    def parted(self, typed: DataFrame) -> tuple[DataFrame, DataFrame]:
-        """The records that stand, and the others with their verdict."""
-        settled = settle_duplicates(typed.where("_sound"), self.contract)
-        distinct = [rule for rule in self.active if rule.check == "distinct"]
-        winners = compared(settled.where("_rank = 1"), distinct, self.contract)
-        accepted, aside = winners, [rule for rule in distinct if rule.sets_aside]
-        if aside:
-            accepted = accepted.where(~any_of([shares(rule) for rule in aside]))
-        if flags := [F.when(shares(rule), F.lit(rule.name)) for rule in distinct if not rule.sets_aside]:
-            accepted = accepted.withColumn("_flags", F.concat("_flags", names_of(flags)))
+    def accepted(self, single: DataFrame | None, several: DataFrame | None) -> DataFrame:
+        """The records that stand, with `_copies`.
 
+        Args:
+            single: Typed records whose key no other has.
+            several: Those that may share theirs.
+        """
+        winners = compared(self._winners(single, several), self._distinct, self.contract)
+        if aside := [shares(rule) for rule in self._distinct if rule.sets_aside]:
+            winners = winners.where(~any_of(aside))
+        if flags := [F.when(shares(rule), F.lit(rule.name)) for rule in self._distinct if not rule.sets_aside]:
+            winners = winners.withColumn("_flags", F.concat("_flags", names_of(flags)))
+        return winners
+
+    def rejected(self, single: DataFrame | None, several: DataFrame | None) -> DataFrame:
+        """The records that do not stand, with `_copies` and their verdict; arguments as of `accepted`, typed whole."""
+        distinct = self._distinct
         conflict = next(rule for rule in self.contract.rules if rule.check == "unique")
         on_key, on_others = {conflict.name: F.lit(True)}, {rule.name: F.lit(True) for rule in distinct}
-        unsound = typed.where("not _sound").withColumn("_copies", no_copies())
         parts = [
-            self.told(settled.where("_rank <> 1"), broken={conflict.name: F.col("_lost")}, unknown=on_others),
-            self.told(unsound, unknown={**on_key, **on_others}),
+            self.told(typed.where("not _sound").withColumn("_copies", no_copies()), unknown={**on_key, **on_others})
+            for typed in (single, several)
+            if typed is not None
         ]
-        if aside:
+        if several is not None:
+            losers = settle_duplicates(several.where("_sound"), self.contract).where("_rank <> 1")
+            parts.append(self.told(losers, broken={conflict.name: F.col("_lost")}, unknown=on_others))
+        if aside := [shares(rule) for rule in distinct if rule.sets_aside]:
+            winners = compared(self._winners(single, several), distinct, self.contract).where(any_of(aside))
             shared = {rule.name: shares(rule) for rule in distinct}
             alone = {rule.name: not_compared(rule) for rule in distinct}
-            parts.append(self.told(winners.where(any_of([shares(rule) for rule in aside])), broken=shared, unknown=alone))
-        columns = [*typed.columns, "_copies"]
-        return accepted.select(*columns), reduce(DataFrame.unionByName, (part.select(*columns, *_VERDICT) for part in parts))
+            parts.append(self.told(winners, broken=shared, unknown=alone))
+        columns = [*_typed_columns(self.contract, whole=True), "_copies", *_VERDICT]
+        return reduce(DataFrame.unionByName, (part.select(*columns) for part in parts))
+
+    def _winners(self, single: DataFrame | None, several: DataFrame | None) -> DataFrame:
+        """The sound records, one of each key and effective time, with `_copies`."""
+        parts: list[DataFrame] = []
+        if single is not None:
+            parts.append(single.where("_sound").withColumn("_copies", no_copies()))
+        if several is not None:
+            settled = settle_duplicates(several.where("_sound"), self.contract).where("_rank = 1")
+            parts.append(settled.drop("_rank", "_lost"))
+        return reduce(DataFrame.unionByName, parts)
+
+    @property
+    def _distinct(self) -> list[Rule]:
+        return [rule for rule in self.active if rule.check == "distinct"]
 
     def told(
         self, records: DataFrame, broken: Mapping[str, Column] | None = None, unknown: Mapping[str, Column] | None = None
@@ -153,12 +215,11 @@ class _Check:
         return [rule for rule in self.active if rule.scope is scope]
 
 
-def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str) -> DataFrame:
-    """Cleaned text (``_text_<column>``), typed columns, the raw record, and what the one order compares."""
+def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str, *, whole: bool = True) -> DataFrame:
+    """Cleaned text (``_text_<column>``), typed columns, what the one order compares, and the raw record if `whole`."""
     texts = records.select(
-        *struct(BRONZE_LINEAGE).names,
-        *(f"_{name}" for name in COLUMNS),
-        raw_record(contract).alias("_record"),
+        *_lineage(whole=whole),
+        *([raw_record(contract).alias("_record")] if whole else []),
         *(clean(column, F.col(column.name)).alias(f"_text_{column.name}") for column in contract.columns),
     )
     typed = texts.select(
@@ -179,6 +240,18 @@ def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str) 
         effective.cast("timestamp").alias("_effective_time"),
         record_hash(contract).alias("_record_hash"),
     )
+
+
+def _lineage(*, whole: bool) -> list[str]:
+    """Columns of bronze and of decisions that typed records keep; those that are not whole do without what only tells of them."""
+    of_bronze = [name for name in struct(BRONZE_LINEAGE).names if whole or name not in ("_rescued", "_raw")]
+    return [*of_bronze, *(f"_{name}" for name in (COLUMNS if whole else COLUMNS[:1]))]
+
+
+def _typed_columns(contract: Contract, *, whole: bool) -> list[str]:
+    """The columns of typed and judged records; asking the frame would ask the engine."""
+    texts = [f"_text_{name}" for name in contract.names]
+    return [*_lineage(whole=whole), *(["_record"] if whole else []), *texts, *contract.names, *_COMPUTED]
 
 
 def _as_decided(decided: DataFrame, fails: DataFrame) -> DataFrame:

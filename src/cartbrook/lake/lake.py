@@ -190,8 +190,7 @@ class Lake:
                 f"Another cartbrook process works in {self.places.root}.", hint="Wait until it has ended, then run again."
             ) from None
         try:
-            with self.ledger.alone():
-                yield
+            yield
         finally:
             lock.release()
 

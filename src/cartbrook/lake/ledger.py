@@ -6,8 +6,8 @@ import dataclasses
 import datetime as dt
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -15,13 +15,16 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from cartbrook.errors import PublicationNotFound, WorkspaceError
-from cartbrook.lake.tables import Tables
+from cartbrook.lake.tables import Mark, Tables
 from cartbrook.lake.values import fetch
 from cartbrook.types import BatchRow, LiveBatch, Operation, Publication, StepRun
 
 BATCHES = "ops.batches"
 PUBLICATIONS = "ops.publications"
 STEP_RUNS = "ops.step_runs"
+
+_FEW = 20
+"""Rows that are replaced by a predicate that names each of them."""
 
 _STRING, _INT, _LONG, _TIME = T.StringType(), T.IntegerType(), T.LongType(), T.TimestampType()
 
@@ -106,35 +109,26 @@ class Ledger:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._alone = False
-        self._known: Publication | None = None
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """While nobody else can publish, the newest publication is read once."""
-        self._alone = True
-        try:
-            yield
-        finally:
-            self._alone, self._known = False, None
+        self._newest: tuple[Mark, Publication] | None = None
+        self._batches: tuple[Mark, dict[tuple[str, int], BatchRow]] | None = None
+        self._versions: dict[str, dict[str, int]] = {}  # by token, what was recorded of operations that began here
 
     # publications
 
     def newest(self) -> Publication:
-        """What readers trust now.
+        """What readers trust now; read once as long as its table's head is the same.
 
         Raises:
             WorkspaceError: There is none: `init` did not finish.
         """
-        if self._known is not None:
-            return self._known
-        table = self._tables.read(PUBLICATIONS)
-        last = fetch(table.agg(F.max("publish_seq").alias("last")))[0]["last"]
-        if last is None:
-            raise WorkspaceError("The workspace is not ready: `init` was interrupted.", hint="Run `cartbrook init` again.")
-        newest = _publication(fetch(table.where(F.col("publish_seq") == last).drop("published_at"))[0])
-        self._known = newest if self._alone else None
-        return newest
+        mark = self._tables.mark(PUBLICATIONS)
+        if self._newest is None or self._newest[0] != mark:
+            table = self._tables.read(PUBLICATIONS).drop("published_at").orderBy(F.col("publish_seq").desc()).limit(1)
+            rows = fetch(table)
+            if not rows:
+                raise WorkspaceError("The workspace is not ready: `init` was interrupted.", hint="Run `cartbrook init` again.")
+            self._newest = mark, _publication(rows[0])
+        return self._newest[1]
 
     def publication(self, publish_seq: int) -> Publication:
         """An earlier publication.
@@ -173,44 +167,52 @@ class Ledger:
             "batch_rows": json.dumps([dataclasses.asdict(row) for row in publication.batch_rows]),
             "published_at": utc_now(),
         }
-        self._known = None
+        known, self._newest = self._newest, None
+        if known is not None and known[0] != self._tables.mark(PUBLICATIONS):
+            known = None
         self._append(PUBLICATIONS, [row])
-        self._known = publication if self._alone else None
+        if known is not None and publication.publish_seq > known[1].publish_seq:
+            self._newest = self._tables.mark(PUBLICATIONS), publication
 
     # batches
 
     def batches(self, *batch_ids: str) -> list[BatchRow]:
         """Rows of ops.batches in the order of their first arrival and revision; those of some ids if given (case is ignored)."""
-        table = self._tables.read(BATCHES)
-        if batch_ids:
-            table = table.where(F.lower("batch_id").isin(*(batch_id.lower() for batch_id in batch_ids)))
-        rows = fetch(_timeless(table.orderBy("batch_seq", "revision"), "started_at", "finished_at"))
-        return [_batch_row({name: _plain(value) for name, value in row.items()}) for row in rows]
+        wanted = {batch_id.lower() for batch_id in batch_ids}
+        rows = [row for row in self._rows().values() if not wanted or row.batch_id.lower() in wanted]
+        return sorted(rows, key=lambda row: (row.batch_seq, row.revision))
 
-    def save(self, rows: Sequence[BatchRow], *, new: bool = False, published: bool = False) -> None:
+    def save(self, rows: Sequence[BatchRow], *, new: bool = False) -> None:
         """Write rows of ops.batches, each in the place of the one with its (batch_id, revision).
 
         Args:
             new: None of them is there yet.
-            published: The newest publication holds them, too; a row that is lost here comes back from it.
         """
+        held = self._rows()
+        self._batches = None
         values = [dataclasses.asdict(row) for row in rows]
         if new:
             self._append(BATCHES, values)
-            return
-        if published and len(rows) <= 2:  # two commits each cost less than a MERGE
-            for row in rows:
-                self._tables.delete(BATCHES, {"batch_id": row.batch_id, "revision": row.revision})
-            self._append(BATCHES, values)
-            return
-        frame = self._tables.rows(_columns(values), SCHEMAS[BATCHES])
-        self._tables.merge(BATCHES, frame.withColumn("_change", F.lit("upsert")), ("batch_id", "revision"))
+        elif len(rows) <= _FEW:
+            self._tables.put(BATCHES, _columns(values), ("batch_id", "revision"))
+        else:
+            frame = self._tables.rows(_columns(values), SCHEMAS[BATCHES])
+            self._tables.merge(BATCHES, frame.withColumn("_change", F.lit("upsert")), ("batch_id", "revision"))
         self._tables.forget_written()
+        self._batches = self._tables.mark(BATCHES), held | {(row.batch_id, row.revision): _as_read(row) for row in rows}
 
     def next_seq(self) -> int:
         """The batch_seq of the next batch id that is seen for the first time."""
-        last = fetch(self._tables.read(BATCHES).agg(F.max("batch_seq").alias("last")))[0]["last"]
-        return 1 if last is None else int(last) + 1
+        return max((row.batch_seq for row in self._rows().values()), default=0) + 1
+
+    def _rows(self) -> dict[tuple[str, int], BatchRow]:
+        """All rows of ops.batches, read once as long as the table's head is the same."""
+        mark = self._tables.mark(BATCHES)
+        if self._batches is None or self._batches[0] != mark:
+            rows = fetch(_timeless(self._tables.read(BATCHES), "started_at", "finished_at"))
+            read = [_batch_row({name: _plain(value) for name, value in row.items()}) for row in rows]
+            self._batches = mark, {(row.batch_id, row.revision): row for row in read}
+        return self._batches[1]
 
     # steps
 
@@ -242,9 +244,15 @@ class Ledger:
             for ordinal, run in enumerate(runs)
         ]
         self._append(STEP_RUNS, rows)
+        if not operation.stepwise:  # else it may have begun in another process
+            known = self._versions.setdefault(operation.token, {})
+            for run in runs:
+                known.update(run.versions)
 
     def versions_by(self, operation: Operation) -> dict[str, int]:
         """The last version that the run of an operation recorded for each table."""
+        if operation.token in self._versions:
+            return self._versions[operation.token]
         # base_seq rises with time, so that statistics of files tell which of them to leave out.
         table = self._tables.read(STEP_RUNS)
         table = table.where((F.col("base_seq") == operation.base.publish_seq) & (F.col("token") == operation.token))
@@ -288,6 +296,17 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, int | str | list):
         return value
     return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def _as_read(row: BatchRow) -> BatchRow:
+    """A row as the table gives it back."""
+    score = None if row.score is None else str(Decimal(row.score).quantize(Decimal("0.01")))
+    started, finished = _moment(row.started_at), _moment(row.finished_at)
+    return dataclasses.replace(row, score=score, warnings=tuple(row.warnings), started_at=started, finished_at=finished)
+
+
+def _moment(text: str | None) -> str | None:
+    return text and dt.datetime.fromisoformat(text).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _publication(row: Mapping[str, Any]) -> Publication:

@@ -107,6 +107,13 @@ def frame_of(session: Session, columns: Mapping[str, Sequence[object]], schema: 
     return session.createDataFrame(pa.table(arrays)).select(*(_cast(field) for field in schema.fields))
 
 
+def arrow_of(columns: Mapping[str, Sequence[object]], schema: T.StructType, stored: pa.Schema) -> pa.Table:
+    """The same as an Arrow table of a stored schema, for writers that take one; columns that are not declared are NULL."""
+    arrays = {field.name: _arrow(columns[field.name], field.dataType) for field in schema.fields}
+    rows = len(next(iter(columns.values())))
+    return pa.table({name: arrays.get(name, pa.nulls(rows)) for name in stored.names}).cast(stored)
+
+
 def _arrow(values: Sequence[object], kind: T.DataType) -> object:
     if isinstance(kind, (T.TimestampType, T.DateType, T.DecimalType)):
         return pa.array([None if value is None else str(value) for value in values], pa.string())

@@ -30,7 +30,7 @@ def _ingest(lake: Lake, operation: Operation, batch: Batch, domain: str) -> None
         lake.tables.replace(f"bronze.{domain}", raw, where, held=held)
         return
     rows = delivered(lake.tables.session, batch, lake.contracts[domain], lake.settings)
-    lake.tables.replace(f"bronze.{domain}", rows, where, held=held)
+    lake.tables.replace(f"bronze.{domain}", rows, where, held=held, exact=True)
 
 
 def delivered(session: Session, batch: Batch, contract: Contract, settings: Settings) -> DataFrame:

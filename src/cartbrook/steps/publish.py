@@ -28,6 +28,7 @@ from cartbrook.touched import batch_keys
 from cartbrook.types import Batch, BatchRow, Operation, Publication, StepResult
 
 EVENTS = "ops.quarantine_events"
+QUARANTINE = "ops.quarantine"
 
 
 def run(lake: Lake, operation: Operation) -> StepResult:
@@ -57,7 +58,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     )
     lake.ledger.publish(publication)
     if rows:
-        lake.ledger.save(rows, published=True)
+        lake.ledger.save(rows)
     return StepResult(rows_out=sum(row.rows_accepted or 0 for row in rows if row.status == "published"))
 
 
@@ -98,7 +99,7 @@ def _counted(lake: Lake, operation: Operation, batch: Batch, row: BatchRow) -> B
     domains = [domain for domain in DIMENSIONS if _written(lake, operation, f"gold.{DIMENSIONS[domain]}")]
     histories = [partial(_require_history, lake, batch, domain) for domain in domains]
     checks = [
-        partial(_balanced, lake, batch),
+        partial(_balanced, lake, operation, batch),
         partial(_near_duplicates, lake, batch),
         partial(_orphaned, lake, batch),
         *histories,
@@ -156,10 +157,12 @@ def _rejected(lake: Lake, operation: Operation, batch: Batch, before: list[Batch
     ]
 
 
-def _balanced(lake: Lake, batch: Batch) -> Counter[str]:
+def _balanced(lake: Lake, operation: Operation, batch: Batch) -> Counter[str]:
     """Rows by state, after every record and every amount of the batch has been found in exactly one state."""
-    parts = [_entries(lake, batch, domain) for domain in batch.domains]
-    entries = lake.tables.stage(reduce(DataFrame.unionByName, parts)).fetch()
+    entries = _plain_entries(lake, batch, _without_aside(lake, operation, batch))
+    parts = [_entries(lake, batch, domain) for domain in batch.domains if domain not in {entry["domain"] for entry in entries}]
+    if parts:
+        entries += lake.tables.stage(reduce(DataFrame.unionByName, parts)).fetch()
     problems = [_problem(entry) for entry in entries]
     by_file: Counter[tuple[str, str]] = Counter()
     totals: dict[tuple[str, str], Decimal] = {}
@@ -183,11 +186,45 @@ def _balanced(lake: Lake, batch: Batch) -> Counter[str]:
     return states
 
 
-def _entries(lake: Lake, batch: Batch, domain: str) -> DataFrame:
+def _without_aside(lake: Lake, operation: Operation, batch: Batch) -> list[str]:
+    """Domains of the batch of which ops.quarantine has no row."""
+    if not _written(lake, operation, QUARANTINE) and not operation.was_live(batch):
+        return list(batch.domains)
+    rows = lake.tables.read(QUARANTINE, where={"batch_seq": batch.batch_seq})
+    aside = {row["domain"] for row in fetch(rows.select("domain").distinct())}
+    return [domain for domain in batch.domains if domain not in aside]
+
+
+def _plain_entries(lake: Lake, batch: Batch, domains: list[str]) -> list[dict[str, Any]]:
+    """The entries of the domains whose records were all accepted, each by itself; of any other the long way tells more."""
+    if not domains:
+        return []
+    parts = [books.sums(*_slices(lake, batch, domain), lake.contracts[domain]) for domain in domains]
+    sides: dict[str, dict[tuple[str, str], dict[str, Any]]] = {books.DELIVERED: {}, books.HELD: {}}
+    for row in lake.tables.stage(reduce(DataFrame.union, parts)).fetch():
+        sides[row.pop("side")][row["domain"], row["source_file"]] = row
+    differing = {place[0] for place in sides[books.DELIVERED].keys() | sides[books.HELD].keys() if _differ(sides, place)}
+    return [
+        {**row, "state": books.ACCEPTED, "delivered": row["money"], "booked": row["money"]}
+        for row in sides[books.DELIVERED].values()
+        if row["domain"] not in differing
+    ]
+
+
+def _differ(sides: dict[str, dict[tuple[str, str], dict[str, Any]]], place: tuple[str, str]) -> bool:
+    return sides[books.DELIVERED].get(place) != sides[books.HELD].get(place)
+
+
+def _slices(lake: Lake, batch: Batch, domain: str) -> tuple[DataFrame, DataFrame]:
+    """The batch's raw records and its slice of silver."""
     where = {"_batch_seq": batch.batch_seq}
     bronze = lake.tables.read(f"bronze.{domain}", where={**where, "_revision": batch.revision})
-    aside = lake.tables.read("ops.quarantine", where={"batch_seq": batch.batch_seq}).where(F.col("domain") == domain)
-    return books.entries(bronze, lake.tables.read(f"silver.{domain}", where=where), aside, lake.contracts[domain])
+    return bronze, lake.tables.read(f"silver.{domain}", where=where)
+
+
+def _entries(lake: Lake, batch: Batch, domain: str) -> DataFrame:
+    aside = lake.tables.read(QUARANTINE, where={"batch_seq": batch.batch_seq}).where(F.col("domain") == domain)
+    return books.entries(*_slices(lake, batch, domain), aside, lake.contracts[domain])
 
 
 def _near_duplicates(lake: Lake, batch: Batch) -> Counter[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -12,12 +13,16 @@ from cartbrook import scorecard
 from cartbrook.contracts.model import Action
 from cartbrook.errors import BatchRejected, concerning
 from cartbrook.frames.decisions import in_force
+from cartbrook.frames.duplicates import KEY, repeated_keys
 from cartbrook.frames.quality import split
 from cartbrook.frames.quarantine import OPEN, PARKED, RELEASED
 from cartbrook.frames.rules import active_rules
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.values import Staged
 from cartbrook.types import Batch, Operation, StepResult
+
+_FEW = 10_000
+"""Records that are ranked faster than those that may share their key are told from the others."""
 
 QUARANTINE = "ops.quarantine"
 EVENTS = "ops.quarantine_events"
@@ -42,10 +47,11 @@ def _validate(lake: Lake, operation: Operation, batch: Batch) -> int:
     aside = {"batch_seq": batch.batch_seq}
     decisions = _decisions(lake, batch)
     waited = _waited(lake, operation, batch)
+    repeated = _repeated(lake, batch)
 
     def split_of(domain: str) -> Staged | None:
         with concerning(f"records of {domain}"):
-            return _split(lake, operation, batch, domain, decisions)
+            return _split(lake, operation, batch, domain, decisions, repeated)
 
     parts = lake.tables.each(split_of, operation.domains)
     rejected = [part.frame for part in parts if part is not None]
@@ -59,7 +65,40 @@ def _validate(lake: Lake, operation: Operation, batch: Batch) -> int:
     return sum(part.count("status", OPEN) if decisions else part.rows for part in parts if part is not None)
 
 
-def _split(lake: Lake, operation: Operation, batch: Batch, domain: str, decisions: dict[str, DataFrame]) -> Staged | None:
+def _repeated(lake: Lake, batch: Batch) -> dict[str, DataFrame | bool]:
+    """The keys that several of its records have, by domain: False where there are none, True where all are to be ranked."""
+    timezone = lake.settings.timezone
+    keys = [
+        repeated_keys(_bronze(lake, batch, domain), lake.contracts[domain], timezone).withColumn("domain", F.lit(domain))
+        for domain in batch.domains
+    ]
+    staged = lake.tables.stage(reduce(DataFrame.unionByName, keys))
+    found = staged.values("domain")
+
+    def of(domain: str) -> DataFrame | bool:
+        if domain not in found:
+            return False
+        return _delivered(batch, domain) <= _FEW or staged.frame.where(F.col("domain") == domain).select(KEY)
+
+    return {domain: of(domain) for domain in batch.domains}
+
+
+def _bronze(lake: Lake, batch: Batch, domain: str) -> DataFrame:
+    return lake.tables.read(f"bronze.{domain}", where={"_batch_seq": batch.batch_seq, "_revision": batch.revision})
+
+
+def _delivered(batch: Batch, domain: str) -> int:
+    return sum(file.rows for file in batch.files if file.domain == domain)
+
+
+def _split(
+    lake: Lake,
+    operation: Operation,
+    batch: Batch,
+    domain: str,
+    decisions: Mapping[str, DataFrame],
+    repeated: Mapping[str, DataFrame | bool],
+) -> Staged | None:
     """Write the silver slice of a domain; returns its rejected records, None where there are none."""
     slice_ = {"_batch_seq": batch.batch_seq}
     held = operation.was_live(batch) or operation.stepwise
@@ -67,12 +106,11 @@ def _split(lake: Lake, operation: Operation, batch: Batch, domain: str, decision
         if held:
             lake.tables.delete(f"silver.{domain}", slice_)
         return None
-    bronze = lake.tables.read(f"bronze.{domain}", where={**slice_, "_revision": batch.revision})
-    parts = split(bronze, lake.contracts[domain], batch, lake.settings.timezone, decisions.get(domain))
+    contract, timezone = lake.contracts[domain], lake.settings.timezone
+    parts = split(_bronze(lake, batch, domain), contract, batch, timezone, decisions.get(domain), repeated[domain])
     silver = parts.accepted if parts.presence is None else parts.accepted.unionByName(parts.presence)
-    accepted = lake.tables.replace(f"silver.{domain}", silver, slice_, held=held)
-    delivered = sum(file.rows for file in batch.files if file.domain == domain)
-    if accepted == delivered and parts.presence is None and domain not in decisions:
+    accepted = lake.tables.replace(f"silver.{domain}", silver, slice_, held=held, exact=True)
+    if accepted == _delivered(batch, domain) and parts.presence is None and domain not in decisions:
         return None  # all of them; no record need be looked for among the rejected
     rejected = lake.tables.stage(parts.rejected)
     return rejected if rejected.rows else None
