@@ -9,17 +9,19 @@ from __future__ import annotations
 from cartbrook.frames.marts import (
     category_summary,
     customer_analytics,
+    customer_totals,
     inventory_health,
     kpi_daily,
     kpi_summary,
     product_performance,
+    sales_totals,
     sales_trends,
     seasonal_analysis,
     segment_summary,
     shipping_performance,
 )
 from cartbrook.frames.marts.mart import Mart, MartContext
-from cartbrook.frames.marts.measures import reporting_currency
+from cartbrook.frames.marts.sales_totals import reporting_currency
 
 MARTS: tuple[Mart, ...] = (
     kpi_summary.MART,
@@ -33,6 +35,26 @@ MARTS: tuple[Mart, ...] = (
     inventory_health.MART,
     shipping_performance.MART,
 )
-"""All marts; none reads another, so they may be written in any order or at once."""
+"""All marts. They read gold, and INTERMEDIATE ones; none reads another, so they may be written in any order or at once."""
 
-__all__ = ["MARTS", "Mart", "MartContext", "reporting_currency"]
+SALES_TOTALS, CUSTOMER_TOTALS = sales_totals.MART, customer_totals.MART
+INTERMEDIATE: dict[str, Mart] = {mart.name: mart for mart in (SALES_TOTALS, CUSTOMER_TOTALS)}
+"""What marts are made of, by name: made of gold once for all that read it. SALES_TOTALS is a table in gold of its own."""
+
+
+def sources(mart: Mart) -> set[str]:
+    """The dimensions and facts that a mart is made of."""
+    names = (INTERMEDIATE[name].reads if name in INTERMEDIATE else (name,) for name in mart.reads)
+    return {name for part in names for name in part}
+
+
+__all__ = [
+    "CUSTOMER_TOTALS",
+    "INTERMEDIATE",
+    "MARTS",
+    "SALES_TOTALS",
+    "Mart",
+    "MartContext",
+    "reporting_currency",
+    "sources",
+]
