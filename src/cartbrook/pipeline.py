@@ -24,7 +24,7 @@ from cartbrook.errors import (
     BatchRejected,
     StepOutOfOrder,
 )
-from cartbrook.frames.marts import MARTS
+from cartbrook.frames.marts import TABLES
 from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, QUARANTINE_EVENTS, record_tables, struct
 from cartbrook.lake import intake
 from cartbrook.lake.lake import Lake
@@ -107,7 +107,7 @@ def schemas(contracts: Contracts) -> dict[str, StructType]:
     tables: dict[str, StructType] = {}
     for contract in contracts.values():
         tables |= record_tables(contract)
-    tables |= {f"gold.{mart.name}": struct(mart.schema) for mart in MARTS}
+    tables |= {f"gold.{mart.name}": struct(mart.schema) for mart in TABLES}
     ops = {"quarantine": QUARANTINE, "quarantine_events": QUARANTINE_EVENTS, "quality_results": QUALITY_RESULTS}
     return tables | {f"ops.{name}": struct(columns) for name, columns in ops.items()}
 

@@ -101,6 +101,14 @@ class Tables:
         log = self._root / name.replace(".", "/") / "_delta_log"
         return max(int(entry.name[:20]) for entry in os.scandir(log) if _COMMIT.fullmatch(entry.name))
 
+    def folder(self, name: str) -> Path:
+        """Where the files of a table lie."""
+        return self._root / name.replace(".", "/")
+
+    def rows_in(self, name: str, version: int) -> int:
+        """How many rows a version of a table has, from its log."""
+        return sum(self._delta(name, version).get_add_actions(flatten=True)["num_records"].to_pylist())
+
     def heads(self, names: Iterable[str]) -> dict[str, int]:
         """The head versions of several tables."""
         return {name: self.version(name) for name in names}

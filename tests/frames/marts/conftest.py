@@ -125,11 +125,12 @@ class Gold:
         from cartbrook.frames.schema import struct
 
         limits = settings or Settings()
-        mart = next(mart for mart in (*MARTS, *INTERMEDIATE.values()) if mart.name == name)
+        mart = next(mart for mart in (*MARTS, *INTERMEDIATE) if mart.name == name)
         context = MartContext(as_of, currency, limits.customer_segments, limits.performance_categories)
 
         def build(one: Mart) -> DataFrame:
-            made = {n: build(INTERMEDIATE[n]) if n in INTERMEDIATE else self.table(n, rows.get(n, ())) for n in one.reads}
+            inner = {each.name: each for each in INTERMEDIATE}
+            made = {n: build(inner[n]) if n in inner else self.table(n, rows.get(n, ())) for n in one.reads}
             return one.build(made, context)
 
         built = build(mart).toArrow()

@@ -37,24 +37,20 @@ MARTS: tuple[Mart, ...] = (
 )
 """All marts. They read gold, and INTERMEDIATE ones; none reads another, so they may be written in any order or at once."""
 
-SALES_TOTALS, CUSTOMER_TOTALS = sales_totals.MART, customer_totals.MART
-INTERMEDIATE: dict[str, Mart] = {mart.name: mart for mart in (SALES_TOTALS, CUSTOMER_TOTALS)}
-"""What marts are made of, by name: made of gold once for all that read it. SALES_TOTALS is a table in gold of its own."""
+SALES_TOTALS = sales_totals.MART
+"""An internal table in gold, that the next batch goes on from."""
+
+INTERMEDIATE: tuple[Mart, ...] = (SALES_TOTALS, customer_totals.MART)
+"""What several marts are made of, made once for all of them."""
+
+TABLES: tuple[Mart, ...] = (SALES_TOTALS, *MARTS)
+"""Those that are tables."""
 
 
 def sources(mart: Mart) -> set[str]:
-    """The dimensions and facts that a mart is made of."""
-    names = (INTERMEDIATE[name].reads if name in INTERMEDIATE else (name,) for name in mart.reads)
-    return {name for part in names for name in part}
+    """The dimensions and facts that a mart is made of, by full name."""
+    inner = {one.name: one.reads for one in INTERMEDIATE}
+    return {f"gold.{source}" for name in mart.reads for source in inner.get(name, (name,))}
 
 
-__all__ = [
-    "CUSTOMER_TOTALS",
-    "INTERMEDIATE",
-    "MARTS",
-    "SALES_TOTALS",
-    "Mart",
-    "MartContext",
-    "reporting_currency",
-    "sources",
-]
+__all__ = ["INTERMEDIATE", "MARTS", "SALES_TOTALS", "TABLES", "Mart", "MartContext", "reporting_currency", "sources"]

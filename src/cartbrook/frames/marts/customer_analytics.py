@@ -64,7 +64,9 @@ def _limits(rows: DataFrame) -> DataFrame:
         "currency",
         "_of",
         "_value",
-        (F.sum("_buyers").over(peers.orderBy("_value").rowsBetween(Window.unboundedPreceding, 0)) - F.col("_buyers")).alias("_less"),
+        (F.sum("_buyers").over(peers.orderBy("_value").rowsBetween(Window.unboundedPreceding, 0)) - F.col("_buyers")).alias(
+            "_less"
+        ),
         F.sum("_buyers").over(peers).alias("_all"),
     )
     scored = ranked.withColumn("_score", F.expr("1 + (5 * _less) div _all"))

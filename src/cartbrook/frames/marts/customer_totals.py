@@ -26,19 +26,18 @@ def customer_totals(tables: Tables, context: MartContext) -> DataFrame:
     return _of_members(tables["dim_customer"], _bought(tables["fact_orders"], context))
 
 
-def after(published: DataFrame, dimension: DataFrame, change: Change | None, context: MartContext) -> DataFrame:
+def after(published: DataFrame, change: Change | None, tables: Tables, context: MartContext) -> DataFrame:
     """The same after a change.
 
     Args:
         published: customer_analytics before it.
-        dimension: dim_customer as it is.
         change: Of fact_orders; None where it is as before.
     """
     bought = published.where("orders > 0").select("customer_id", "currency", *_BOUGHT)
     if change is not None:
         theirs = _bought(change.touched.join(change.customers, "customer_id", "left_semi"), context)
         bought = bought.join(change.customers, "customer_id", "left_anti").unionByName(theirs)
-    return _of_members(dimension, bought)
+    return _of_members(tables["dim_customer"], bought)
 
 
 def _bought(orders: DataFrame, context: MartContext) -> DataFrame:
@@ -69,4 +68,6 @@ MART = Mart(
     reads=("fact_orders", "dim_customer"),
     figures=customer_totals,
     uses_as_of=False,
+    after=after,
+    holder="customer_analytics",
 )

@@ -51,7 +51,8 @@ def _recent(totals: DataFrame, context: MartContext) -> DataFrame:
     days = totals.where(F.col("grain") == DAY).where(F.col("part").cast("date") > context.days_ago(RECENT_DAYS))
     # Who bought for the first time in these days bought in each currency for the last time in them, too.
     return days.groupBy("currency").agg(
-        F.sum("first_buyers").alias("new_customers"), F.sum(F.col("last_buyers") - F.col("first_buyers")).alias("returning_customers")
+        F.sum("first_buyers").alias("new_customers"),
+        F.sum(F.col("last_buyers") - F.col("first_buyers")).alias("returning_customers"),
     )
 
 

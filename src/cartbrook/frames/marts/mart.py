@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField
 
+from cartbrook.frames.marts.changed import Change
 from cartbrook.frames.schema import struct
 
 Limits = Mapping[str, tuple[int, int]]
@@ -66,6 +67,8 @@ class Mart:
         reads: The gold tables, and other marts, that `figures` looks up.
         figures: From gold to rows that hold at least the columns of `schema`.
         uses_as_of: False where another business date gives the same rows.
+        after: The same figures from what is published of them and what changed in fact_orders (None where nothing did).
+        holder: The published mart that `after` takes them from.
     """
 
     name: str
@@ -74,6 +77,8 @@ class Mart:
     reads: tuple[str, ...]
     figures: Callable[[Tables, MartContext], DataFrame]
     uses_as_of: bool
+    after: Callable[[DataFrame, Change | None, Tables, MartContext], DataFrame] | None = None
+    holder: str = ""
 
     @property
     def fields(self) -> list[StructField]:
@@ -82,10 +87,14 @@ class Mart:
 
     def build(self, tables: Tables, context: MartContext) -> DataFrame:
         """The rows of the mart in exactly its schema: money and shares are rounded half-up here. None without a business date."""
-        return self.typed(self.figures(tables, context), context)
+        return self._typed(self.figures(tables, context), context)
 
-    def typed(self, figures: DataFrame, context: MartContext) -> DataFrame:
-        """The rows of `build` from figures that were come by in another way."""
+    def brought_up(self, published: DataFrame, change: Change | None, tables: Tables, context: MartContext) -> DataFrame:
+        """The same rows by `after`."""
+        assert self.after is not None
+        return self._typed(self.after(published, change, tables, context), context)
+
+    def _typed(self, figures: DataFrame, context: MartContext) -> DataFrame:
         columns = [F.col(field.name).cast(field.dataType).alias(field.name) for field in self.fields]
         rows = figures.select(*columns)
         return rows if context.as_of is not None else rows.where(F.lit(False))

@@ -32,19 +32,18 @@ def product_performance(tables: Tables, context: MartContext) -> DataFrame:
     return _classified(tables["dim_product"], _bought(tables["fact_orders"], context), context)
 
 
-def after(published: DataFrame, dimension: DataFrame, change: Change | None, context: MartContext) -> DataFrame:
+def after(published: DataFrame, change: Change | None, tables: Tables, context: MartContext) -> DataFrame:
     """The same after a change.
 
     Args:
         published: The mart before it.
-        dimension: dim_product as it is.
         change: Of fact_orders; None where it is as before.
     """
     bought = published.where("orders > 0").select("product_id", "currency", *_BOUGHT)
     if change is not None:
         theirs = _bought(change.touched.join(change.products, "product_id", "left_semi"), context)
         bought = bought.join(change.products, "product_id", "left_anti").unionByName(theirs)
-    return _classified(dimension, bought, context)
+    return _classified(tables["dim_product"], bought, context)
 
 
 def _bought(orders: DataFrame, context: MartContext) -> DataFrame:
@@ -94,4 +93,6 @@ MART = Mart(
     reads=("fact_orders", "dim_product"),
     figures=product_performance,
     uses_as_of=True,
+    after=after,
+    holder="product_performance",
 )

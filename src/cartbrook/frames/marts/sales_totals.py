@@ -38,7 +38,13 @@ _SUMS = {
 _OF_EDGES = ("new_customers", "first_buyers", "last_buyers")
 _OF_ORDERS = tuple(name for name in _SUMS if name not in (*_OF_EDGES, "buyers", "products_sold"))
 _OF_PRODUCTS = (ALL, CATEGORY)
-_GRAINS: Mapping[str, tuple[str, ...]] = {ALL: (), CATEGORY: ("category",), DAY: ("_day",), MONTH: ("_month",), SEASON: ("_year", "season")}
+_GRAINS: Mapping[str, tuple[str, ...]] = {
+    ALL: (),
+    CATEGORY: ("category",),
+    DAY: ("_day",),
+    MONTH: ("_month",),
+    SEASON: ("_year", "season"),
+}
 
 
 def sales_totals(tables: Tables, context: MartContext) -> DataFrame:
@@ -48,8 +54,8 @@ def sales_totals(tables: Tables, context: MartContext) -> DataFrame:
     2025-01, 2025 Winter) and currency; parts with orders of any status, and days with first_buyers. Orders without a date, should
     a contract allow them, are in `all` and `category` only.
 
-    Columns: orders (distinct, any status), cancelled_orders, returned_orders; and of revenue orders: revenue_orders, revenue, margin
-    (0 without any), from_cost, from_category_rate, from_default_rate (rows by margin_source), buyers, products_sold. For days
+    Columns: orders (distinct, any status), cancelled_orders, returned_orders; and of revenue orders: revenue_orders, revenue,
+    margin (0 without any), from_cost, from_category_rate, from_default_rate (rows by margin_source), buyers, products_sold. For days
     also: new_customers (buyers whose first revenue order ever, in any currency, is of that day and in this currency),
     first_buyers (buyers of the currency, on any day, whose first one ever is of that day), last_buyers (buyers whose last one in
     the currency is of that day).
@@ -69,17 +75,20 @@ def sales_totals(tables: Tables, context: MartContext) -> DataFrame:
     return reduce(DataFrame.unionByName, found).where("part IS NOT NULL")
 
 
-def after(before: DataFrame, change: Change, key: Sequence[str], context: MartContext) -> DataFrame:
+def after(published: DataFrame, change: Change | None, tables: Tables, context: MartContext) -> DataFrame:
     """The sums after a change of fact_orders.
 
     Of each customer, product and order either all rows are looked at on both sides, or the same ones on both sides, which then
     cancel out.
 
     Args:
-        before: The sums before it.
-        key: The columns that identify a row of fact_orders.
+        published: The sums before it.
+        change: None where there is none.
     """
-    rows = _dated(change.both_sides(key))
+    del tables
+    if change is None:
+        return published
+    rows = _dated(change.both_sides())
     parts = [F.struct(F.lit(grain).alias("grain"), _part(grain).alias("part")) for grain in _GRAINS]
     # The few rows of a change are grouped at once, which costs one plan in the place of five.
     named = rows.withColumn("_of", F.explode(F.array(*parts))).select("*", "_of.grain", "_of.part").where("part IS NOT NULL")
@@ -90,7 +99,7 @@ def after(before: DataFrame, change: Change, key: Sequence[str], context: MartCo
         _distinct(named.where(F.col("grain").isin(*_OF_PRODUCTS)), key, "product_id", "products_sold"),
         _edges(rows).withColumns({"grain": F.lit(DAY), "part": _part(DAY)}).select(*_KEY, *_SUMS),
     ]
-    return _summed([before.select(*_KEY, *_SUMS), *sums], key)
+    return _summed([published.select(*_KEY, *_SUMS), *sums], key)
 
 
 def part_of(totals: DataFrame, grain: str) -> DataFrame:
@@ -187,4 +196,6 @@ MART = Mart(
     reads=("fact_orders",),
     figures=sales_totals,
     uses_as_of=False,
+    after=after,
+    holder="sales_totals",
 )
