@@ -1,4 +1,4 @@
-"""customer_totals: what customers bought. Staged for customer_analytics and segment_summary, which hold it; no table of its own."""
+"""customer_totals: what customers bought. Staged for customer_analytics and segment_summary; no table of its own."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def kpi_daily(tables: Tables, context: MartContext) -> DataFrame:
     Source: sales_totals.
     """
     totals = part_of(tables["sales_totals"], DAY)
-    totals = totals.withColumns({"day": F.col("part").cast("date"), "buying_customers": F.col("buyers")})
+    totals = totals.withColumns({"day": F.col("part").try_cast("date"), "buying_customers": F.col("buyers")})
     last = F.greatest(F.max("day"), context.today)
     spans = totals.groupBy("currency").agg(F.min("day").alias("_first"), last.alias("_last"))
     calendar = spans.select("currency", F.explode(F.sequence("_first", "_last", F.expr("INTERVAL 1 DAY"))).alias("day"))

@@ -48,7 +48,7 @@ def _members(dimension: DataFrame, name: str) -> DataFrame:
 
 def _recent(totals: DataFrame, context: MartContext) -> DataFrame:
     """By currency: buyers with a revenue order in the last days, apart by whether their first one ever is of these days."""
-    days = totals.where(F.col("grain") == DAY).where(F.col("part").cast("date") > context.days_ago(RECENT_DAYS))
+    days = totals.where(F.col("grain") == DAY).where(F.col("part") > context.days_ago(RECENT_DAYS).cast("string"))
     # Who bought for the first time in these days bought in each currency for the last time in them, too.
     return days.groupBy("currency").agg(
         F.sum("first_buyers").alias("new_customers"),

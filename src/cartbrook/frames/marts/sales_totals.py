@@ -1,8 +1,8 @@
 """sales_totals: exact sums of sales by day, month, season, category and in all, from which five marts are made.
 
 It exists so that a batch need not add up all orders again (docs/decisions/0022): every column is a sum over orders, customers or
-products, so what changed is taken away as it was and added as it is. Marts cannot be added to: they are rounded, and leave out what
-would be needed.
+products, so what changed is taken away as it was and added as it is. Marts cannot be added to: they are rounded, and leave out
+what would be needed.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def sales_totals(tables: Tables, context: MartContext) -> DataFrame:
     a contract allow them, are in `all` and `category` only.
 
     Columns: orders (distinct, any status), cancelled_orders, returned_orders; and of revenue orders: revenue_orders, revenue,
-    margin (0 without any), from_cost, from_category_rate, from_default_rate (rows by margin_source), buyers, products_sold. For days
-    also: new_customers (buyers whose first revenue order ever, in any currency, is of that day and in this currency),
+    margin (0 without any), from_cost, from_category_rate, from_default_rate (rows by margin_source), buyers, products_sold. For
+    days also: new_customers (buyers whose first revenue order ever, in any currency, is of that day and in this currency),
     first_buyers (buyers of the currency, on any day, whose first one ever is of that day), last_buyers (buyers whose last one in
     the currency is of that day).
 
@@ -103,7 +103,10 @@ def after(published: DataFrame, change: Change | None, tables: Tables, context: 
 
 
 def part_of(totals: DataFrame, grain: str) -> DataFrame:
-    """The sums of one grain that have orders."""
+    """The sums of one grain that have orders.
+
+    Of `part` take only casts that cannot fail: an engine may cast before it filters.
+    """
     return totals.where((F.col("grain") == grain) & (F.col("orders") > 0))
 
 

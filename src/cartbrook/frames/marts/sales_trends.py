@@ -22,7 +22,7 @@ def sales_trends(tables: Tables, _: MartContext) -> DataFrame:
     """
     return part_of(tables["sales_totals"], MONTH).withColumns(
         {
-            "month": F.concat("part", F.lit("-01")).cast("date"),
+            "month": F.concat("part", F.lit("-01")).try_cast("date"),
             "buying_customers": F.col("buyers"),
             "average_order_value": ratio(F.col("revenue"), F.col("revenue_orders")),
         }

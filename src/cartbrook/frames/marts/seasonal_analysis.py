@@ -23,7 +23,7 @@ def seasonal_analysis(tables: Tables, _: MartContext) -> DataFrame:
     return part_of(tables["sales_totals"], SEASON).withColumns(
         {
             "season": F.substring("part", 6, 10),
-            "year": F.substring("part", 1, 4).cast("int"),
+            "year": F.substring("part", 1, 4).try_cast("int"),
             "buying_customers": F.col("buyers"),
             "average_order_value": ratio(F.col("revenue"), F.col("revenue_orders")),
         }
