@@ -103,8 +103,12 @@ def per_member(members: DataFrame, bought: DataFrame, key: str, home: Column) ->
 
 def newest(dimension: DataFrame, key: str, *columns: str) -> DataFrame:
     """Columns of the newest version of each key, a closed one too: `is_current` is false there."""
-    last = dimension.groupBy(key).agg(F.max_by(F.struct(*columns), "version").alias("_last"))
-    return last.select(key, *(F.col(f"_last.{column}").alias(column) for column in columns))
+    kept = (key, *columns)
+    current = dimension.where("is_current")
+    # An open version is the newest; only keys without one are looked through, since max_by is slow where groups are many.
+    closed = dimension.where("NOT is_current").join(current.select(key), key, "left_anti")
+    last = closed.groupBy(key).agg(F.max("version").alias("version"))
+    return current.select(*kept).unionByName(closed.join(last, [key, "version"], "left_semi").select(*kept))
 
 
 def ratio(numerator: Column, denominator: Column) -> Column:
