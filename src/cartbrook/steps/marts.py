@@ -27,9 +27,9 @@ from cartbrook.types import Operation, StepResult
 ORDERS = "gold.fact_orders"
 FEW_ORDERS = 200_000
 """In a lake of fewer orders the long way is the shorter one."""
-_FEW_KEYS = 300
+FEW_KEYS = 300
 """So many values may be in a condition; more are joined."""
-_SMALL_PART = 20
+SMALL_PART = 20
 """The short way is for changes of less than one in so many orders."""
 
 
@@ -118,8 +118,8 @@ def _way(lake: Lake, operation: Operation) -> tuple[bool, Change | None]:
         return False, None
     if files.rows == 0:
         return True, None
-    moved = lake.tables.stage(differing(files.before, files.after, columns))
-    if moved.rows * _SMALL_PART > rows:
+    moved = lake.tables.stage(differing(files.before, files.after, contract.key, columns))
+    if moved.rows * SMALL_PART > rows:
         return False, None
     return True, _change(lake, moved, columns) if moved.rows else None
 
@@ -130,11 +130,9 @@ def _change(lake: Lake, moved: Staged, columns: Sequence[str]) -> Change:
     together = ("customer_id", "product_id", *(("order_id",) if several_lines else ()))
     keys = {column: moved.values(column) - {None} for column in together}
     orders = lake.tables.read(ORDERS).select(*columns)
-    few = sum(map(len, keys.values())) <= _FEW_KEYS
+    few = sum(map(len, keys.values())) <= FEW_KEYS
     touched = lake.tables.stage(named(orders, keys) if few else joined(orders, moved.frame, together))
-    frame = moved.frame
-    customers, products = (frame.select(column).distinct() for column in ("customer_id", "product_id"))
-    return Change(frame, touched.frame, customers, products, contract.key)
+    return Change(moved.frame, touched.frame, contract.key, keys if few else None)
 
 
 def _stale(lake: Lake, operation: Operation, mart: Mart) -> bool:

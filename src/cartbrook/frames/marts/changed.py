@@ -10,6 +10,8 @@ from operator import or_
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook.frames.rules import any_of
+
 SIDE = "_side"
 """1 in rows as they are, -1 in rows as they were."""
 
@@ -37,16 +39,26 @@ class Change:
     Attributes:
         moved: The rows that changed, with SIDE.
         touched: All rows, as they are, of the customers, products and (where orders have several rows) orders among them.
-        customers: The customer_id of these customers.
-        products: The product_id of these products.
         key: The columns that identify a row.
+        values: What the moved rows hold in customer_id and product_id; None where that is much.
     """
 
     moved: DataFrame
     touched: DataFrame
-    customers: DataFrame
-    products: DataFrame
     key: tuple[str, ...]
+    values: Mapping[str, Collection[str]] | None
+
+    def among(self, frame: DataFrame, column: str) -> DataFrame:
+        """The rows of a frame whose customer_id or product_id is one of a moved row."""
+        if self.values is not None:
+            return frame.where(F.col(column).isin(*self.values[column]))
+        return frame.join(self.moved.select(column).distinct(), column, "left_semi")
+
+    def apart(self, frame: DataFrame, column: str) -> DataFrame:
+        """The other rows of a frame."""
+        if self.values is not None:
+            return frame.where(~F.col(column).isin(*self.values[column]))
+        return frame.join(self.moved.select(column).distinct(), column, "left_anti")
 
     def both_sides(self) -> DataFrame:
         """The touched rows as they are and as they were, with SIDE."""
@@ -56,18 +68,28 @@ class Change:
         return reduce(DataFrame.unionByName, parts)
 
 
-def differing(before: DataFrame | None, after: DataFrame | None, columns: Sequence[str]) -> DataFrame:
+def differing(before: DataFrame | None, after: DataFrame | None, key: Sequence[str], columns: Sequence[str]) -> DataFrame:
     """The rows that only one of two frames has, with SIDE.
 
     Args:
-        before: Rows as they were, unique; None where there are none.
-        after: Rows as they are, unique.
-        columns: What makes a row another one.
+        before: Rows as they were; None where there are none.
+        after: Rows as they are.
+        key: The columns that identify a row in either.
+        columns: What makes a row another one, the key among it.
     """
-    sides = [frame.select(*columns, F.lit(side).alias(SIDE)) for frame, side in ((before, -1), (after, 1)) if frame is not None]
-    if len(sides) == 1:
-        return sides[0]
-    return sides[0].unionByName(sides[1]).groupBy(*columns).agg(F.sum(SIDE).cast("int").alias(SIDE)).where(F.col(SIDE) != 0)
+    if before is None or after is None:
+        only, side = (after, 1) if before is None else (before, -1)
+        assert only is not None
+        return only.select(*columns, F.lit(side).alias(SIDE))
+    others = [name for name in columns if name not in key]
+    old = before.select(*key, F.struct(F.lit(-1).alias(SIDE), *columns).alias("_old"))
+    new = after.select(*key, F.struct(F.lit(1).alias(SIDE), *columns).alias("_new"))
+    both = old.join(new, list(key), "full_outer")
+    # Field by field: Sail does not compare structs of which one may hold NULL where the other may not.
+    differs = any_of([~F.col(f"_old.{name}").eqNullSafe(F.col(f"_new.{name}")) for name in others])
+    moved = both.where(F.col("_old").isNull() | F.col("_new").isNull() | differs)
+    sides = moved.select(F.explode(F.array("_old", "_new")).alias("_row")).where("_row IS NOT NULL")
+    return sides.select(*(F.col(f"_row.{name}").alias(name) for name in (*columns, SIDE)))
 
 
 def named(orders: DataFrame, keys: Mapping[str, Collection[str]]) -> DataFrame:

@@ -41,8 +41,8 @@ def after(published: DataFrame, change: Change | None, tables: Tables, context: 
     """
     bought = published.where("orders > 0").select("product_id", "currency", *_BOUGHT)
     if change is not None:
-        theirs = _bought(change.touched.join(change.products, "product_id", "left_semi"), context)
-        bought = bought.join(change.products, "product_id", "left_anti").unionByName(theirs)
+        theirs = _bought(change.among(change.touched, "product_id"), context)
+        bought = change.apart(bought, "product_id").unionByName(theirs)
     return _classified(tables["dim_product"], bought, context)
 
 
