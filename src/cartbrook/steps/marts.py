@@ -25,7 +25,7 @@ from cartbrook.lake.values import Staged, fetch
 from cartbrook.types import Operation, StepResult
 
 ORDERS = "gold.fact_orders"
-FEW_ORDERS = 200_000
+FEW_ORDERS = 100_000
 """In a lake of fewer orders the long way is the shorter one."""
 FEW_KEYS = 300
 """So many values may be in a condition; more are joined."""

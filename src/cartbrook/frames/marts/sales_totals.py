@@ -184,7 +184,7 @@ def _signed(part: DataFrame, keys: Sequence[str], sides: Sequence[str], names: S
     def signed(name: str, kind: str) -> Column:
         if name not in names:
             return F.lit(0).cast(kind).alias(name)
-        value = F.col(name).cast(kind)
+        value = F.coalesce(F.col(name), F.lit(0)).cast(kind)
         return (F.when(F.col(SIDE) < 0, -value).otherwise(value).cast(kind) if sides else value).alias(name)
 
     return part.select(*keys, "currency", *(signed(name, kind) for name, kind in _SUMS.items()))
