@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -10,7 +12,7 @@ from cartbrook.frames.marts.measures import RECENT_DAYS, graded, ratio
 
 LEAST_SEGMENT = "Low Value"
 
-_LETTERS = ("r", "f", "m")
+_MEASURES = {"r": "last_order_date", "f": "revenue_orders", "m": "revenue"}
 _SCORES = (2, 3, 4, 5)
 _STAGES = {"Active": 30, "At Risk": 90, "Inactive": 180}
 _AGES = {"Gen Z": 25, "Millennial": 40, "Gen X": 55}
@@ -37,7 +39,7 @@ def customer_analytics(tables: Tables, context: MartContext) -> DataFrame:
         {
             "average_order_value": ratio(F.col("revenue"), F.col("revenue_orders")),
             "recency_days": context.age_in_days(F.col("last_order_date")),
-            **{f"{letter}_score": _score(letter) for letter in _LETTERS},
+            **{f"{letter}_score": _score(letter) for letter in _MEASURES},
             "customer_segment": graded(context.customer_segments, LEAST_SEGMENT),
             "lifecycle_stage": _lifecycle_stage(context),
             "age_segment": _age_segment(),
@@ -56,40 +58,26 @@ def _limits(rows: DataFrame) -> DataFrame:
     The score of a value is `1 + (5 * (rank - 1)) div n` among the n buyers; ranking the distinct values and comparing with these
     limits is less work than ranking the buyers three times.
     """
-    letters = [F.struct(F.lit(letter).alias("_of"), _measure(letter).alias("_value")) for letter in _LETTERS]
-    each = rows.where("revenue_orders > 0").select("currency", F.explode(F.array(*letters)).alias("_each"))
-    values = each.groupBy("currency", "_each._of", "_each._value").agg(F.count(F.lit(1)).alias("_buyers"))
-    peers = Window.partitionBy("currency", "_of")
-    ranked = values.select(
-        "currency",
-        "_of",
-        "_value",
-        (F.sum("_buyers").over(peers.orderBy("_value").rowsBetween(Window.unboundedPreceding, 0)) - F.col("_buyers")).alias(
-            "_less"
-        ),
-        F.sum("_buyers").over(peers).alias("_all"),
+    return reduce(lambda found, more: found.join(more, "currency"), (_limits_of(rows, letter) for letter in _MEASURES))
+
+
+def _limits_of(rows: DataFrame, letter: str) -> DataFrame:
+    values = rows.where("revenue_orders > 0").groupBy("currency", F.col(_MEASURES[letter]).alias("_value"))
+    peers = Window.partitionBy("currency")
+    so_far = F.sum("_buyers").over(peers.orderBy("_value").rowsBetween(Window.unboundedPreceding, Window.currentRow))
+    ranked = values.agg(F.count(F.lit(1)).alias("_buyers")).select(
+        "currency", "_value", (so_far - F.col("_buyers")).alias("_less"), F.sum("_buyers").over(peers).alias("_all")
     )
     scored = ranked.withColumn("_score", F.expr("1 + (5 * _less) div _all"))
-    return scored.groupBy("currency").agg(
-        *(
-            F.min(F.when((F.col("_of") == letter) & (F.col("_score") >= score), F.col("_value"))).alias(f"_{letter}{score}")
-            for letter in _LETTERS
-            for score in _SCORES
-        )
-    )
-
-
-def _measure(letter: str) -> Column:
-    """What buyers are scored by, as values of one type."""
-    days = F.datediff("last_order_date", F.lit("1970-01-01").cast("date"))
-    return {"r": days, "f": F.col("revenue_orders"), "m": F.col("revenue")}[letter].cast("decimal(18,2)")
+    reached = (F.min(F.when(F.col("_score") >= score, F.col("_value"))).alias(f"_{letter}{score}") for score in _SCORES)
+    return scored.groupBy("currency").agg(*reached)
 
 
 def _score(letter: str) -> Column:
     """How many limits the value of a buyer reaches, and one."""
     score = F.lit(1)
     for limit in _SCORES:
-        score = score + F.coalesce((_measure(letter) >= F.col(f"_{letter}{limit}")).cast("int"), F.lit(0))
+        score = score + F.coalesce((F.col(_MEASURES[letter]) >= F.col(f"_{letter}{limit}")).cast("int"), F.lit(0))
     return F.when(F.col("revenue_orders") > 0, score)
 
 
@@ -99,13 +87,16 @@ def _in_several(rows: DataFrame) -> DataFrame:
         F.count(F.lit(1)).alias("_rows"),
         F.min("first_order_date").alias("_first"),
         F.max("last_order_date").alias("_last"),
+        F.sum("revenue_orders").alias("_bought"),
     )
     return everywhere.where("_rows > 1").drop("_rows")
 
 
 def _lifecycle_stage(context: MartContext) -> Column:
     first, last = F.coalesce("_first", "first_order_date"), F.coalesce("_last", "last_order_date")
-    stage = F.when(last.isNull(), F.lit("Prospect")).when(first > context.days_ago(RECENT_DAYS), F.lit("New"))
+    stage = F.when(F.coalesce("_bought", "revenue_orders") == 0, F.lit("Prospect")).when(
+        first > context.days_ago(RECENT_DAYS), F.lit("New")
+    )
     for name, days in _STAGES.items():
         stage = stage.when(context.age_in_days(last) <= days, F.lit(name))
     return stage.otherwise(F.lit("Lost"))
