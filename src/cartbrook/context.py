@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-
-from pyspark.sql import DataFrame
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from cartbrook.config import Settings
+from cartbrook.contracts.model import Contracts
 from cartbrook.frames.facts import FactSettings
 from cartbrook.frames.marts import MartContext, reporting_currency
-from cartbrook.lake.values import fetch
 
 
 def fact_settings(settings: Settings) -> FactSettings:
@@ -17,22 +17,19 @@ def fact_settings(settings: Settings) -> FactSettings:
     return FactSettings(settings.hemisphere, settings.default_margin_rate, settings.category_margin_rates)
 
 
-def mart_context(settings: Settings, as_of: dt.date | None, orders: DataFrame) -> MartContext:
+def mart_context(
+    settings: Settings, contracts: Contracts, as_of: dt.date | None, totals: Iterable[Mapping[str, Any]] = ()
+) -> MartContext:
     """What marts depend on.
 
     Args:
         as_of: The business date; None with no live batch.
-        orders: gold.fact_orders.
+        totals: Rows of gold.sales_totals, of grain `all`; what is intermediate can be made without.
     """
     return MartContext(
         as_of=as_of,
-        currency=settings.reporting_currency or _most_used(orders),
+        currency=settings.reporting_currency or reporting_currency(totals),
         customer_segments=settings.customer_segments,
         performance_categories=settings.performance_categories,
+        several_lines=contracts["orders"].key != ("order_id",),
     )
-
-
-def _most_used(orders: DataFrame) -> str:
-    """The currency with most orders, USD before any order."""
-    rows = fetch(reporting_currency(orders.where("currency IS NOT NULL")))
-    return str(rows[0]["currency"]) if rows else "USD"

@@ -25,7 +25,7 @@ from cartbrook.errors import (
     StepOutOfOrder,
     counted,
 )
-from cartbrook.frames.marts import MARTS
+from cartbrook.frames.marts import TABLES
 from cartbrook.frames.schema import QUALITY_RESULTS, QUARANTINE, QUARANTINE_EVENTS, RESTATEMENTS, record_tables, struct
 from cartbrook.lake import intake
 from cartbrook.lake.lake import Lake
@@ -108,7 +108,7 @@ def schemas(contracts: Contracts) -> dict[str, StructType]:
     tables: dict[str, StructType] = {}
     for contract in contracts.values():
         tables |= record_tables(contract)
-    tables |= {f"gold.{mart.name}": struct(mart.schema) for mart in MARTS}
+    tables |= {f"gold.{mart.name}": struct(mart.schema) for mart in TABLES}
     ops = {
         "quarantine": QUARANTINE,
         "quarantine_events": QUARANTINE_EVENTS,

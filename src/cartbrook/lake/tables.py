@@ -290,9 +290,9 @@ class Tables:
             ).collect()
         self._note(name)
 
-    def count(self, name: str) -> int:
-        """The number of rows of a table's head, from its log."""
-        added = pa.table(self.delta(name).get_add_actions(flatten=True))
+    def count(self, name: str, version: int | None = None) -> int:
+        """The number of rows of a table at its head or a version, from its log."""
+        added = pa.table(self.delta(name, version).get_add_actions(flatten=True))
         return sum(rows or 0 for rows in added["num_records"].to_pylist()) if added.num_rows else 0
 
     def change(self, name: str, how: Callable[[str], object]) -> None:

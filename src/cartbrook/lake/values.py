@@ -42,9 +42,10 @@ class Staged:
             return self._session.createDataFrame([], self._evaluated.schema)
         return self._session.read.parquet(f"file://{self.files[0].parent}")
 
-    def fetch(self) -> list[dict[str, Any]]:
-        """The rows as Python values; `fetch` of the frame would have the engine plan it twice."""
-        return [row for file in self.files for row in parquet.read_table(file).to_pylist()]
+    def fetch(self, **where: str) -> list[dict[str, Any]]:
+        """The rows as Python values, those that have some texts in columns; `fetch` of the frame would be planned twice."""
+        conditions = [(column, "=", text) for column, text in where.items()] or None
+        return [row for file in self.files for row in parquet.read_table(file, filters=conditions).to_pylist()]
 
     def values(self, column: str) -> set[Any]:
         """The distinct values of a column that has few of them."""

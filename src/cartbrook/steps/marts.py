@@ -1,29 +1,141 @@
-"""Marts: KPI tables for dashboards, each a function of facts, dimensions and as_of."""
+"""Marts: KPI tables for dashboards, each a function of facts, dimensions and as_of.
+
+Two ways lead to the same tables. The long one makes them of all facts, by `Mart.build`. The short one adds what changed to what
+was published (docs/decisions/0022): a batch of 20 orders then costs the same in a lake of millions, but for a look through some
+columns of fact_orders, and for writing anew what is as large as the customers and products.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
 from cartbrook.context import mart_context
-from cartbrook.frames.marts import MARTS, Mart, MartContext
+from cartbrook.frames.marts import INTERMEDIATE, MARTS, SALES_TOTALS, Mart, MartContext, sources
+from cartbrook.frames.marts.changed import COLUMNS, Change, differing, joined, named
+from cartbrook.frames.marts.sales_totals import ALL
 from cartbrook.lake.lake import Lake
+from cartbrook.lake.rewritten import rewritten
+from cartbrook.lake.values import Staged, fetch
 from cartbrook.types import Operation, StepResult
+
+ORDERS = "gold.fact_orders"
+FEW_ORDERS = 100_000
+"""In a lake of fewer orders the long way is the shorter one."""
+FEW_KEYS = 300
+"""So many values may be in a condition; more are joined."""
+SMALL_PART = 20
+"""The short way is for changes of less than one in so many orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the marts of an operation are made of.
+
+    Attributes:
+        is_short: They are made from the published ones.
+        change: What changed in fact_orders, for the short way; None where nothing did.
+        made: What is intermediate and was made anew.
+    """
+
+    lake: Lake
+    operation: Operation
+    is_short: bool
+    change: Change | None
+    made: dict[str, Staged] = field(default_factory=dict)
+
+    def rows(self, mart: Mart, context: MartContext) -> DataFrame:
+        """The rows of a mart, or of what is intermediate."""
+        tables = {name: self._table(name) for name in mart.reads}
+        if self.is_short and mart.after is not None:
+            return mart.brought_up(self.lake.published(f"gold.{mart.holder}", self.operation.base), self.change, tables, context)
+        return mart.build(tables, context)
+
+    def _table(self, name: str) -> DataFrame:
+        return self.made[name].frame if name in self.made else self.lake.tables.read(f"gold.{name}")
 
 
 def run(lake: Lake, operation: Operation) -> StepResult:
     """Write the marts whose inputs or as_of changed; the others stay as they are."""
     stale = [mart for mart in MARTS if _stale(lake, operation, mart)]
-    if stale:
-        context = mart_context(lake.settings, operation.as_of, lake.tables.read("gold.fact_orders"))
-        lake.tables.each(lambda mart: _write(lake, mart, context), stale)
-    return StepResult(rows_out=None)
+    of_orders = [mart for mart in stale if ORDERS in sources(mart)]
+    needed = [mart for mart in INTERMEDIATE if any(mart.name in one.reads for one in of_orders)]
+    if not _stale(lake, operation, SALES_TOTALS):
+        needed = [mart for mart in needed if mart is not SALES_TOTALS]
+    work = _Work(lake, operation, *(_way(lake, operation) if of_orders else (False, None)))
+    context = mart_context(lake.settings, lake.contracts, operation.as_of)
+    # What is intermediate is made once; marts that do not depend on it are written meanwhile.
+    first = [partial(_stage, work, mart, context) for mart in needed]
+    first += [partial(_write, work, mart, context) for mart in stale if mart not in of_orders]
+    lake.tables.each(lambda call: call(), first)
+    if of_orders:
+        context = mart_context(lake.settings, lake.contracts, operation.as_of, _in_all(work))
+        written = of_orders + [SALES_TOTALS for mart in needed if mart is SALES_TOTALS]
+        lake.tables.each(lambda mart: _write(work, mart, context), written)
+    return StepResult()
+
+
+def _stage(work: _Work, mart: Mart, context: MartContext) -> None:
+    work.made[mart.name] = work.lake.tables.stage(work.rows(mart, context))
+
+
+def _write(work: _Work, mart: Mart, context: MartContext) -> None:
+    rows = work.made[mart.name].frame if mart.name in work.made else work.rows(mart, context)
+    work.lake.tables.overwrite(f"gold.{mart.name}", rows, exact=True)
+
+
+def _in_all(work: _Work) -> list[dict[str, Any]]:
+    """The rows of sales_totals that the reporting currency is taken from."""
+    if work.lake.settings.reporting_currency:
+        return []
+    if SALES_TOTALS.name in work.made:
+        return work.made[SALES_TOTALS.name].fetch(grain=ALL)
+    return fetch(work.lake.tables.read(f"gold.{SALES_TOTALS.name}").where(F.col("grain") == ALL))
+
+
+def _way(lake: Lake, operation: Operation) -> tuple[bool, Change | None]:
+    """True for the short way, and what changed in fact_orders; None where nothing did."""
+    base = operation.base
+    contract = lake.contracts["orders"]
+    # Without references, there may be orders of customers that no published mart holds.
+    are_members = {"customers", "products"} <= {reference.parent for reference in contract.references}
+    if operation.everything or base.as_of is None or operation.as_of is None or not are_members:
+        return False, None
+    before = base.table_versions[ORDERS]
+    rows = lake.tables.count(ORDERS, before)
+    if rows < FEW_ORDERS:
+        return False, None
+    if lake.tables.version(ORDERS) == before:
+        return True, None
+    columns = tuple(dict.fromkeys((*COLUMNS, *contract.key)))
+    files = rewritten(lake.tables, ORDERS, before, columns)
+    if files is None:
+        return False, None
+    if files.rows == 0:
+        return True, None
+    moved = lake.tables.stage(differing(files.before, files.after, contract.key, columns))
+    if moved.rows * SMALL_PART > rows:
+        return False, None
+    return True, _change(lake, moved, columns) if moved.rows else None
+
+
+def _change(lake: Lake, moved: Staged, columns: Sequence[str]) -> Change:
+    contract = lake.contracts["orders"]
+    several_lines = contract.key != ("order_id",)
+    together = ("customer_id", "product_id", *(("order_id",) if several_lines else ()))
+    keys = {column: moved.values(column) - {None} for column in together}
+    orders = lake.tables.read(ORDERS).select(*columns)
+    few = sum(map(len, keys.values())) <= FEW_KEYS
+    touched = lake.tables.stage(named(orders, keys) if few else joined(orders, moved.frame, together))
+    return Change(moved.frame, touched.frame, contract.key, keys if few else None)
 
 
 def _stale(lake: Lake, operation: Operation, mart: Mart) -> bool:
     if operation.everything or (mart.uses_as_of and operation.as_of != operation.base.as_of):
         return True
-    tables = [f"gold.{name}" for name in mart.reads]
-    return any(lake.tables.version(name) != operation.base.table_versions[name] for name in tables)
-
-
-def _write(lake: Lake, mart: Mart, context: MartContext) -> None:
-    gold = {name: lake.tables.read(f"gold.{name}") for name in mart.reads}
-    lake.tables.overwrite(f"gold.{mart.name}", mart.build(gold, context), exact=True)
+    return any(lake.tables.version(name) != operation.base.table_versions[name] for name in sources(mart))

@@ -121,13 +121,19 @@ class Gold:
         Args:
             rows: By gold table the inline rows; a table not named is empty.
         """
-        from cartbrook.frames.marts import MARTS, MartContext
+        from cartbrook.frames.marts import INTERMEDIATE, MARTS, Mart, MartContext
         from cartbrook.frames.schema import struct
 
         limits = settings or Settings()
-        mart = next(mart for mart in MARTS if mart.name == name)
+        mart = next(mart for mart in (*MARTS, *INTERMEDIATE) if mart.name == name)
         context = MartContext(as_of, currency, limits.customer_segments, limits.performance_categories)
-        built = mart.build({table: self.table(table, rows.get(table, ())) for table in mart.reads}, context).toArrow()
+
+        def build(one: Mart) -> DataFrame:
+            inner = {each.name: each for each in INTERMEDIATE}
+            made = {n: build(inner[n]) if n in inner else self.table(n, rows.get(n, ())) for n in one.reads}
+            return one.build(made, context)
+
+        built = build(mart).toArrow()
         assert built.column_names == struct(mart.schema).names
         by_key: dict[Any, dict[str, Any]] = {}
         for row in built.to_pylist():

@@ -9,17 +9,19 @@ from __future__ import annotations
 from cartbrook.frames.marts import (
     category_summary,
     customer_analytics,
+    customer_totals,
     inventory_health,
     kpi_daily,
     kpi_summary,
     product_performance,
+    sales_totals,
     sales_trends,
     seasonal_analysis,
     segment_summary,
     shipping_performance,
 )
 from cartbrook.frames.marts.mart import Mart, MartContext
-from cartbrook.frames.marts.measures import reporting_currency
+from cartbrook.frames.marts.sales_totals import reporting_currency
 
 MARTS: tuple[Mart, ...] = (
     kpi_summary.MART,
@@ -33,6 +35,22 @@ MARTS: tuple[Mart, ...] = (
     inventory_health.MART,
     shipping_performance.MART,
 )
-"""All marts; none reads another, so they may be written in any order or at once."""
+"""All marts. They read gold, and INTERMEDIATE ones; none reads another, so they may be written in any order or at once."""
 
-__all__ = ["MARTS", "Mart", "MartContext", "reporting_currency"]
+SALES_TOTALS = sales_totals.MART
+"""An internal table in gold, that the next batch goes on from."""
+
+INTERMEDIATE: tuple[Mart, ...] = (SALES_TOTALS, customer_totals.MART)
+"""What several marts are made of, made once for all of them."""
+
+TABLES: tuple[Mart, ...] = (SALES_TOTALS, *MARTS)
+"""Those that are tables."""
+
+
+def sources(mart: Mart) -> set[str]:
+    """The dimensions and facts that a mart is made of, by full name."""
+    inner = {one.name: one.reads for one in INTERMEDIATE}
+    return {f"gold.{source}" for name in mart.reads for source in inner.get(name, (name,))}
+
+
+__all__ = ["INTERMEDIATE", "MARTS", "SALES_TOTALS", "TABLES", "Mart", "MartContext", "reporting_currency", "sources"]

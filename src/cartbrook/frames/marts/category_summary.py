@@ -6,7 +6,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.frames.marts.mart import Mart, MartContext, Tables
-from cartbrook.frames.marts.measures import distinct, known, ratio, sales, zero_for_null
+from cartbrook.frames.marts.measures import ratio
+from cartbrook.frames.marts.sales_totals import CATEGORY, margin, part_of
 
 
 def category_summary(tables: Tables, _: MartContext) -> DataFrame:
@@ -17,14 +18,12 @@ def category_summary(tables: Tables, _: MartContext) -> DataFrame:
     Columns, of revenue orders: products_sold, revenue_orders, revenue, buyers, margin (NULL without any), revenue_share (of the
     currency's revenue; NULL where that is 0).
 
-    Source: fact_orders.
+    Source: sales_totals.
     """
-    orders = tables["fact_orders"].withColumn("category", known("category"))
-    grain = ("category", "currency")
-    products = distinct(orders, grain, "product_id", "products_sold")
-    rows = sales(orders, *grain, buyers="buyers").join(products, list(grain), "left")
     of_currency = F.sum("revenue").over(Window.partitionBy("currency"))
-    return zero_for_null(rows, "products_sold").withColumn("revenue_share", ratio(F.col("revenue"), of_currency))
+    return part_of(tables["sales_totals"], CATEGORY).withColumns(
+        {"category": F.col("part"), "margin": margin(), "revenue_share": ratio(F.col("revenue"), of_currency)}
+    )
 
 
 MART = Mart(
@@ -34,7 +33,7 @@ MART = Mart(
         "margin decimal(18,2), revenue_share decimal(9,4)"
     ),
     key=("category", "currency"),
-    reads=("fact_orders",),
+    reads=("sales_totals",),
     figures=category_summary,
     uses_as_of=False,
 )

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.frames.marts.mart import Mart, MartContext, Tables
-from cartbrook.frames.marts.measures import (
-    RECENT_DAYS,
-    distinct,
-    graded,
-    known,
-    newest,
-    per_member,
-    ratio,
-    totals,
-    zero_for_null,
-)
+from cartbrook.frames.marts.measures import RECENT_DAYS, graded, ratio
 
 LEAST_SEGMENT = "Low Value"
 
+_MEASURES = {"r": "last_order_date", "f": "revenue_orders", "m": "revenue"}
+_SCORES = (2, 3, 4, 5)
 _STAGES = {"Active": 30, "At Risk": 90, "Inactive": 180}
 _AGES = {"Gen Z": 25, "Millennial": 40, "Gen X": 55}
-
-
-def customer_totals(tables: Tables, context: MartContext) -> DataFrame:
-    """What customers bought, and the segment that follows from it.
-
-    Returns:
-        One row per customer of the dimension and currency of its orders of any status; a customer without such in the reporting
-        currency. Columns of the newest version, of `measures.totals`, and customer_segment.
-    """
-    customers = newest(tables["dim_customer"], "customer_id", "is_current", "customer_tier", "date_of_birth")
-    bought = totals(tables["fact_orders"], "customer_id", "currency")
-    rows = per_member(customers, bought, "customer_id", F.lit(context.currency))
-    return rows.withColumn("customer_segment", graded(context.customer_segments, LEAST_SEGMENT))
 
 
 def customer_analytics(tables: Tables, context: MartContext) -> DataFrame:
@@ -50,44 +31,74 @@ def customer_analytics(tables: Tables, context: MartContext) -> DataFrame:
     customer_segment (the limits of the settings); lifecycle_stage (over all currencies); age in full years at as_of (at least 0)
     and age_segment.
 
-    Source: fact_orders, dim_customer.
+    Source: customer_totals.
     """
-    orders = tables["fact_orders"].withColumn("category", known("category"))
-    grain = ("customer_id", "currency")
-    rows = customer_totals(tables, context)
-    for column, name in (("product_id", "products"), ("category", "categories")):
-        rows = rows.join(distinct(orders, grain, column, name), list(grain), "left")
-    ranked = rows.withColumns({"age": _age(F.col("date_of_birth"), context), **_ranks()})
-    return zero_for_null(ranked, "products", "categories").withColumns(
+    rows = in_currency(tables["customer_totals"], context)
+    scored = rows.join(_limits(rows), "currency", "left").join(_in_several(rows), "customer_id", "left")
+    return scored.withColumn("age", _age(F.col("date_of_birth"), context)).withColumns(
         {
             "average_order_value": ratio(F.col("revenue"), F.col("revenue_orders")),
             "recency_days": context.age_in_days(F.col("last_order_date")),
-            **{f"{letter}_score": _score(letter) for letter in "rfm"},
+            **{f"{letter}_score": _score(letter) for letter in _MEASURES},
+            "customer_segment": graded(context.customer_segments, LEAST_SEGMENT),
             "lifecycle_stage": _lifecycle_stage(context),
             "age_segment": _age_segment(),
         }
     )
 
 
-def _ranks() -> dict[str, Column]:
-    """Rank of a buyer among the buyers of its currency; those who bought nothing are ranked apart and get no score."""
-    peers = Window.partitionBy("currency", F.col("revenue_orders") > 0)
-    by = {"r": "last_order_date", "f": "revenue_orders", "m": "revenue"}
-    ranks = {f"_{letter}_rank": F.rank().over(peers.orderBy(column)) for letter, column in by.items()}
-    return {**ranks, "_buyers": F.count(F.lit(1)).over(peers)}
+def in_currency(totals: DataFrame, context: MartContext) -> DataFrame:
+    """Customer totals with customers without orders in the reporting currency."""
+    return totals.withColumn("currency", F.coalesce("currency", F.lit(context.currency)))
+
+
+def _limits(rows: DataFrame) -> DataFrame:
+    """For each currency the least value of each measure that scores 2, 3, 4 and 5: columns such as `_r2`, NULL where none does.
+
+    The score of a value is `1 + (5 * (rank - 1)) div n` among the n buyers; ranking the distinct values and comparing with these
+    limits is less work than ranking the buyers three times.
+    """
+    return reduce(lambda found, more: found.join(more, "currency"), (_limits_of(rows, letter) for letter in _MEASURES))
+
+
+def _limits_of(rows: DataFrame, letter: str) -> DataFrame:
+    values = rows.where("revenue_orders > 0").groupBy("currency", F.col(_MEASURES[letter]).alias("_value"))
+    peers = Window.partitionBy("currency")
+    so_far = F.sum("_buyers").over(peers.orderBy("_value").rowsBetween(Window.unboundedPreceding, Window.currentRow))
+    ranked = values.agg(F.count(F.lit(1)).alias("_buyers")).select(
+        "currency", "_value", (so_far - F.col("_buyers")).alias("_less"), F.sum("_buyers").over(peers).alias("_all")
+    )
+    scored = ranked.withColumn("_score", F.expr("1 + (5 * _less) div _all"))
+    reached = (F.min(F.when(F.col("_score") >= score, F.col("_value"))).alias(f"_{letter}{score}") for score in _SCORES)
+    return scored.groupBy("currency").agg(*reached)
 
 
 def _score(letter: str) -> Column:
-    return F.when(F.col("revenue_orders") > 0, F.expr(f"1 + (5 * (_{letter}_rank - 1)) div _buyers"))
+    """How many limits the value of a buyer reaches, and one."""
+    score = F.lit(1)
+    for limit in _SCORES:
+        score = score + F.coalesce((F.col(_MEASURES[letter]) >= F.col(f"_{letter}{limit}")).cast("int"), F.lit(0))
+    return F.when(F.col("revenue_orders") > 0, score)
+
+
+def _in_several(rows: DataFrame) -> DataFrame:
+    """What customers with rows in several currencies bought in all of them."""
+    everywhere = rows.groupBy("customer_id").agg(
+        F.count(F.lit(1)).alias("_rows"),
+        F.min("first_order_date").alias("_first"),
+        F.max("last_order_date").alias("_last"),
+        F.sum("revenue_orders").alias("_bought"),
+    )
+    return everywhere.where("_rows > 1").drop("_rows")
 
 
 def _lifecycle_stage(context: MartContext) -> Column:
-    everywhere = Window.partitionBy("customer_id")
-    recency = context.age_in_days(F.max("last_order_date").over(everywhere))
-    is_new = F.min("first_order_date").over(everywhere) > context.days_ago(RECENT_DAYS)
-    stage = F.when(F.sum("revenue_orders").over(everywhere) == 0, F.lit("Prospect")).when(is_new, F.lit("New"))
+    first, last = F.coalesce("_first", "first_order_date"), F.coalesce("_last", "last_order_date")
+    stage = F.when(F.coalesce("_bought", "revenue_orders") == 0, F.lit("Prospect")).when(
+        first > context.days_ago(RECENT_DAYS), F.lit("New")
+    )
     for name, days in _STAGES.items():
-        stage = stage.when(recency <= days, F.lit(name))
+        stage = stage.when(context.age_in_days(last) <= days, F.lit(name))
     return stage.otherwise(F.lit("Lost"))
 
 
@@ -117,7 +128,7 @@ MART = Mart(
         "lifecycle_stage string, age int, age_segment string"
     ),
     key=("customer_id", "currency"),
-    reads=("fact_orders", "dim_customer"),
+    reads=("customer_totals",),
     figures=customer_analytics,
     uses_as_of=True,
 )

@@ -6,7 +6,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.frames.marts.mart import Mart, MartContext, Tables
-from cartbrook.frames.marts.measures import ratio, totals, zero_for_null
+from cartbrook.frames.marts.measures import ratio, zero_for_null
+from cartbrook.frames.marts.sales_totals import DAY, part_of
 
 
 def kpi_daily(tables: Tables, context: MartContext) -> DataFrame:
@@ -19,30 +20,22 @@ def kpi_daily(tables: Tables, context: MartContext) -> DataFrame:
     buying_customers, new_customers (buyers of that day whose first revenue order ever, in any currency, is of that day),
     cumulative_revenue.
 
-    Source: fact_orders.
+    Source: sales_totals.
     """
-    orders = tables["fact_orders"].where("order_date IS NOT NULL").withColumn("day", F.col("order_date"))
+    totals = part_of(tables["sales_totals"], DAY)
+    totals = totals.withColumns({"day": F.col("part").try_cast("date"), "buying_customers": F.col("buyers")})
     last = F.greatest(F.max("day"), context.today)
-    spans = orders.groupBy("currency").agg(F.min("day").alias("_first"), last.alias("_last"))
+    spans = totals.groupBy("currency").agg(F.min("day").alias("_first"), last.alias("_last"))
     calendar = spans.select("currency", F.explode(F.sequence("_first", "_last", F.expr("INTERVAL 1 DAY"))).alias("day"))
     grain = ["day", "currency"]
-    days = calendar.join(totals(orders, *grain), grain, "left").join(_buyers(orders), grain, "left")
+    counts = ("orders", "revenue_orders", "revenue", "buying_customers", "new_customers")
+    days = calendar.join(totals.select(*grain, *counts), grain, "left")
     so_far = Window.partitionBy("currency").orderBy("day").rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    return zero_for_null(days, "orders", "revenue_orders", "revenue", "buying_customers", "new_customers").withColumns(
+    return zero_for_null(days, *counts).withColumns(
         {
             "average_order_value": ratio(F.col("revenue"), F.col("revenue_orders")),
             "cumulative_revenue": F.sum("revenue").over(so_far),
         }
-    )
-
-
-def _buyers(orders: DataFrame) -> DataFrame:
-    bought = orders.where("is_revenue")
-    first_ever = bought.groupBy("customer_id").agg(F.min("day").alias("_first_ever"))
-    buyers = bought.select("day", "currency", "customer_id").distinct().join(first_ever, "customer_id")
-    return buyers.groupBy("day", "currency").agg(
-        F.count(F.lit(1)).alias("buying_customers"),
-        F.count(F.when(F.col("day") == F.col("_first_ever"), 1)).alias("new_customers"),
     )
 
 
@@ -53,7 +46,7 @@ MART = Mart(
         "average_order_value decimal(18,2), buying_customers bigint, new_customers bigint, cumulative_revenue decimal(18,2)"
     ),
     key=("day", "currency"),
-    reads=("fact_orders",),
+    reads=("sales_totals",),
     figures=kpi_daily,
     uses_as_of=True,
 )

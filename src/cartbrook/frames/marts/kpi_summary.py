@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.frames.marts.mart import Mart, MartContext, Tables
-from cartbrook.frames.marts.measures import RECENT_DAYS, distinct, ratio, totals, zero_for_null
+from cartbrook.frames.marts.measures import RECENT_DAYS, SOURCES, ratio, zero_for_null
+from cartbrook.frames.marts.sales_totals import ALL, DAY, margin, part_of
 
 
 def kpi_summary(tables: Tables, context: MartContext) -> DataFrame:
@@ -20,24 +21,22 @@ def kpi_summary(tables: Tables, context: MartContext) -> DataFrame:
     revenue order after as_of - 30 days whose first one ever, in any currency, lies inside that window, or before; margin and
     margin_source of the revenue orders, NULL without any.
 
-    Source: fact_orders, dim_customer, dim_product.
+    Source: sales_totals, dim_customer, dim_product.
     """
-    orders = tables["fact_orders"]
-    by_currency = (
-        totals(orders, "currency")
-        .drop("margin")  # comes with its source
-        .join(_buyers(orders, context), "currency", "left")
-        .join(distinct(orders, ("currency",), "product_id", "products_sold"), "currency", "left")
-    )
+    totals = tables["sales_totals"]
+    by_currency = part_of(totals, ALL).drop("new_customers").join(_recent(totals, context), "currency", "left")
     # The members of the dimensions are one row whatever there is, so that joining to it leaves a row when there are no orders.
     members = _members(tables["dim_customer"], "customers").join(_members(tables["dim_product"], "products"), "_all")
     both = members.join(by_currency.withColumn("_all", F.lit(1)), "_all", "left")
     counts = ("orders", "revenue_orders", "revenue", "cancelled_orders", "returned_orders")
-    of_buyers = ("buying_customers", "products_sold", "new_customers", "returning_customers")
+    of_buyers = ("buyers", "products_sold", "new_customers", "returning_customers")
     return zero_for_null(both, *counts, *of_buyers).withColumns(
         {
             "currency": F.coalesce("currency", F.lit(context.currency)),
             "as_of": context.today,
+            "buying_customers": F.col("buyers"),
+            "margin": margin(),
+            "margin_source": _margin_source(),
             "average_order_value": ratio(F.col("revenue"), F.col("revenue_orders")),
         }
     )
@@ -47,30 +46,23 @@ def _members(dimension: DataFrame, name: str) -> DataFrame:
     return dimension.where("is_current").agg(F.count(F.lit(1)).alias(name)).withColumn("_all", F.lit(1))
 
 
-def _buyers(orders: DataFrame, context: MartContext) -> DataFrame:
-    """By currency: the buyers and the margin of what they bought; summed here as there are far fewer buyers than orders."""
-    buyers = (
-        orders.where("is_revenue")
-        .groupBy("currency", "customer_id")
-        .agg(
-            F.min("order_date").alias("_first"),
-            F.max("order_date").alias("_last"),
-            F.sum("margin").alias("_margin"),
-            F.min("margin_source").alias("_least"),
-            F.max("margin_source").alias("_greatest"),
-        )
-        .withColumn("_first_ever", F.min("_first").over(Window.partitionBy("customer_id")))
+def _recent(totals: DataFrame, context: MartContext) -> DataFrame:
+    """By currency: buyers with a revenue order in the last days, apart by whether their first one ever is of these days."""
+    days = totals.where(F.col("grain") == DAY).where(F.col("part") > context.days_ago(RECENT_DAYS).cast("string"))
+    # Who bought for the first time in these days bought in each currency for the last time in them, too.
+    return days.groupBy("currency").agg(
+        F.sum("first_buyers").alias("new_customers"),
+        F.sum(F.col("last_buyers") - F.col("first_buyers")).alias("returning_customers"),
     )
-    since = context.days_ago(RECENT_DAYS)
-    recent = F.col("_last") > since
-    least, greatest = F.min("_least"), F.max("_greatest")
-    return buyers.groupBy("currency").agg(
-        F.count(F.lit(1)).alias("buying_customers"),
-        F.count(F.when(recent & (F.col("_first_ever") > since), 1)).alias("new_customers"),
-        F.count(F.when(recent & (F.col("_first_ever") <= since), 1)).alias("returning_customers"),
-        F.sum("_margin").alias("margin"),
-        F.when(least != greatest, F.lit("mixed")).otherwise(least).alias("margin_source"),
-    )
+
+
+def _margin_source() -> Column:
+    some = {source: F.col(name) > 0 for source, name in SOURCES.items()}
+    several = sum((one.cast("int") for one in some.values()), F.lit(0)) > 1
+    source = F.when(several, F.lit("mixed"))
+    for name, one in some.items():
+        source = source.when(one, F.lit(name))
+    return source
 
 
 MART = Mart(
@@ -82,7 +74,7 @@ MART = Mart(
         "margin_source string"
     ),
     key=("currency",),
-    reads=("fact_orders", "dim_customer", "dim_product"),
+    reads=("sales_totals", "dim_customer", "dim_product"),
     figures=kpi_summary,
     uses_as_of=True,
 )

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructField
 
+from cartbrook.frames.marts.changed import Change
 from cartbrook.frames.schema import struct
 
 Limits = Mapping[str, tuple[int, int]]
@@ -24,12 +26,14 @@ class MartContext:
         currency: The reporting currency: the setting, else `reporting_currency`, else USD.
         customer_segments: Limits of `customer_segment`.
         performance_categories: Limits of `performance_category`.
+        several_lines: An order may have several rows in fact_orders.
     """
 
     as_of: dt.date | None
     currency: str
     customer_segments: Limits
     performance_categories: Limits
+    several_lines: bool = True
 
     @property
     def today(self) -> Column:
@@ -60,9 +64,11 @@ class Mart:
         name: Name of the table in gold.
         schema: Its columns, ``name type, name type``.
         key: The columns that identify a row; never NULL.
-        reads: The gold tables that `figures` looks up.
+        reads: The gold tables, and other marts, that `figures` looks up.
         figures: From gold to rows that hold at least the columns of `schema`.
         uses_as_of: False where another business date gives the same rows.
+        after: The same figures from what is published of them and what changed in fact_orders (None where nothing did).
+        holder: The published mart that `after` takes them from.
     """
 
     name: str
@@ -71,10 +77,24 @@ class Mart:
     reads: tuple[str, ...]
     figures: Callable[[Tables, MartContext], DataFrame]
     uses_as_of: bool
+    after: Callable[[DataFrame, Change | None, Tables, MartContext], DataFrame] | None = None
+    holder: str = ""
+
+    @property
+    def fields(self) -> list[StructField]:
+        """The columns of `schema`."""
+        return struct(self.schema).fields
 
     def build(self, tables: Tables, context: MartContext) -> DataFrame:
         """The rows of the mart in exactly its schema: money and shares are rounded half-up here. None without a business date."""
-        fields = struct(self.schema).fields
-        columns = [F.col(field.name).cast(field.dataType).alias(field.name) for field in fields]
-        rows = self.figures(tables, context).select(*columns)
+        return self._typed(self.figures(tables, context), context)
+
+    def brought_up(self, published: DataFrame, change: Change | None, tables: Tables, context: MartContext) -> DataFrame:
+        """The same rows by `after`."""
+        assert self.after is not None
+        return self._typed(self.after(published, change, tables, context), context)
+
+    def _typed(self, figures: DataFrame, context: MartContext) -> DataFrame:
+        columns = [F.col(field.name).cast(field.dataType).alias(field.name) for field in self.fields]
+        rows = figures.select(*columns)
         return rows if context.as_of is not None else rows.where(F.lit(False))

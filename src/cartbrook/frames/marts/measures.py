@@ -16,52 +16,59 @@ RECENT_DAYS = 30
 """Orders after as_of - 30 days are recent: they make customers new or returning."""
 
 _RETURNED = ("returned", "refunded")
+SOURCES = {"cost": "from_cost", "category_rate": "from_category_rate", "default_rate": "from_default_rate"}
+"""Columns that count the revenue rows of each margin_source."""
+
 _COUNTS = ("orders", "revenue_orders", "revenue")
 
 
-def reporting_currency(orders: DataFrame) -> DataFrame:
-    """The currency with most orders of any status, ties alphabetical: one row with column `currency`, none without orders."""
-    counts = orders.select("currency", "order_id").distinct().groupBy("currency").agg(F.count(F.lit(1)).alias("_orders"))
-    return counts.orderBy(F.col("_orders").desc(), F.col("currency")).limit(1).select("currency")
-
-
-def totals(orders: DataFrame, *grain: str) -> DataFrame:
+def totals(orders: DataFrame, *grain: str, several_lines: bool) -> DataFrame:
     """Totals of orders; the lines of one order count as one order.
 
-    Lines are added up by order first: counting distinct ids beside sums would be slow. What a mart leaves unused, the engine
-    does not compute.
+    What a mart leaves unused, the engine does not compute.
 
     Args:
         orders: Rows of fact_orders.
         grain: Columns to group by, without NULLs; currency among them, as money of two currencies is never added.
+        several_lines: An order may have several rows. They are then added up by order first: counting distinct ids beside sums
+            would be slow, and so is adding up by order where each is one row.
 
     Returns:
         One row per grain that has an order of any status: the grain; orders (any status), cancelled_orders, returned_orders; and
-        of revenue orders: revenue_orders, revenue (0 without any), margin, first_order_date, last_order_date (NULL without any).
+        of revenue orders: revenue_orders, revenue (0 without any), margin, first_order_date, last_order_date (NULL without any),
+        and the rows by margin_source (SOURCES).
     """
     is_revenue = F.col("is_revenue")
 
     def of_revenue(column: str) -> Column:
         return F.when(is_revenue, F.col(column))
 
-    by_order = orders.groupBy(*grain, "order_id").agg(
-        _any(is_revenue).alias("_revenue"),
-        _any(F.col("order_status") == "cancelled").alias("_cancelled"),
-        _any(F.col("order_status").isin(*_RETURNED)).alias("_returned"),
-        F.sum(of_revenue("order_amount")).alias("_amount"),
-        F.sum(of_revenue("margin")).alias("_margin"),
-        F.min(of_revenue("order_date")).alias("_first"),
-        F.max(of_revenue("order_date")).alias("_last"),
+    marked = orders.select(
+        *grain,
+        "order_id",
+        is_revenue.cast("int").alias("_revenue"),
+        (F.col("order_status") == "cancelled").cast("int").alias("_cancelled"),
+        F.col("order_status").isin(*_RETURNED).cast("int").alias("_returned"),
+        of_revenue("order_amount").alias("_amount"),
+        of_revenue("margin").alias("_margin"),
+        of_revenue("order_date").alias("_first"),
+        of_revenue("order_date").alias("_last"),
+        *((F.col("margin_source") == source).cast("int").alias(name) for source, name in SOURCES.items()),
     )
-    return by_order.groupBy(*grain).agg(
+    if several_lines:
+        marked = marked.groupBy(*grain, "order_id").agg(
+            *(F.max(name).alias(name) for name in ("_revenue", "_cancelled", "_returned", "_last")),
+            *(F.sum(name).alias(name) for name in ("_amount", "_margin", *SOURCES.values())),
+            F.min("_first").alias("_first"),
+        )
+    return marked.groupBy(*grain).agg(
         F.count(F.lit(1)).alias("orders"),
-        F.sum("_revenue").alias("revenue_orders"),
-        F.sum("_cancelled").alias("cancelled_orders"),
-        F.sum("_returned").alias("returned_orders"),
+        *(F.coalesce(F.sum(f"_{name}"), F.lit(0)).alias(f"{name}_orders") for name in ("revenue", "cancelled", "returned")),
         F.coalesce(F.sum("_amount"), F.lit(0)).alias("revenue"),
         F.sum("_margin").alias("margin"),
         F.min("_first").alias("first_order_date"),
         F.max("_last").alias("last_order_date"),
+        *(F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in SOURCES.values()),
     )
 
 
@@ -71,10 +78,10 @@ def distinct(orders: DataFrame, grain: tuple[str, ...], column: str, name: str) 
     return pairs.groupBy(*grain).agg(F.count(F.lit(1)).alias(name))
 
 
-def sales(orders: DataFrame, *grain: str, buyers: str = "buying_customers") -> DataFrame:
-    """`totals`, the number of buyers (customers with revenue orders) under the name `buyers`, and average_order_value."""
-    with_buyers = totals(orders, *grain).join(distinct(orders, grain, "customer_id", buyers), list(grain), "left")
-    return zero_for_null(with_buyers, buyers).withColumn("average_order_value", ratio(F.col("revenue"), F.col("revenue_orders")))
+def sales(orders: DataFrame, *grain: str, several_lines: bool) -> DataFrame:
+    """`totals` and the number of buyers (customers with revenue orders)."""
+    found = totals(orders, *grain, several_lines=several_lines)
+    return zero_for_null(found.join(distinct(orders, grain, "customer_id", "buyers"), list(grain), "left"), "buyers")
 
 
 def zero_for_null(frame: DataFrame, *names: str) -> DataFrame:
@@ -96,8 +103,12 @@ def per_member(members: DataFrame, bought: DataFrame, key: str, home: Column) ->
 
 def newest(dimension: DataFrame, key: str, *columns: str) -> DataFrame:
     """Columns of the newest version of each key, a closed one too: `is_current` is false there."""
-    last = dimension.groupBy(key).agg(F.max_by(F.struct(*columns), "version").alias("_last"))
-    return last.select(key, *(F.col(f"_last.{column}").alias(column) for column in columns))
+    kept = (key, *columns)
+    current = dimension.where("is_current")
+    # An open version is the newest; only keys without one are looked through, since max_by is slow where groups are many.
+    closed = dimension.where("NOT is_current").join(current.select(key), key, "left_anti")
+    last = closed.groupBy(key).agg(F.max("version").alias("version"))
+    return current.select(*kept).unionByName(closed.join(last, [key, "version"], "left_semi").select(*kept))
 
 
 def ratio(numerator: Column, denominator: Column) -> Column:
@@ -121,7 +132,3 @@ def graded(limits: Limits, otherwise: str) -> Column:
 def known(column: str) -> Column:
     """A column to group by, with `unknown` for NULL."""
     return F.coalesce(F.col(column), F.lit(UNKNOWN)).alias(column)
-
-
-def _any(condition: Column) -> Column:
-    return F.max(F.when(condition, 1).otherwise(0))

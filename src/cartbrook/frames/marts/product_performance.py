@@ -5,11 +5,13 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook.frames.marts.changed import Change
 from cartbrook.frames.marts.mart import Mart, MartContext, Tables
 from cartbrook.frames.marts.measures import graded, known, newest, per_member, ratio, sales, zero_for_null
 
 LEAST_PERFORMANCE = "Low Performer"
 
+_BOUGHT = ("orders", "revenue_orders", "revenue", "buyers", "margin", "first_order_date", "last_order_date")
 _LIFECYCLE = {"Active": 30, "Declining": 90}
 _PRICES = {"Budget": 50, "Mid-range": 150, "Premium": 300}
 
@@ -27,9 +29,32 @@ def product_performance(tables: Tables, context: MartContext) -> DataFrame:
 
     Source: fact_orders, dim_product.
     """
+    return _classified(tables["dim_product"], _bought(tables["fact_orders"], context), context)
+
+
+def after(published: DataFrame, change: Change | None, tables: Tables, context: MartContext) -> DataFrame:
+    """The same after a change.
+
+    Args:
+        published: The mart before it.
+        change: Of fact_orders; None where it is as before.
+    """
+    bought = published.where("orders > 0").select("product_id", "currency", *_BOUGHT)
+    if change is not None:
+        theirs = _bought(change.among(change.touched, "product_id"), context)
+        bought = change.apart(bought, "product_id").unionByName(theirs)
+    return _classified(tables["dim_product"], bought, context)
+
+
+def _bought(orders: DataFrame, context: MartContext) -> DataFrame:
+    bought = sales(orders, "product_id", "currency", several_lines=context.several_lines)
+    kinds = {field.name: field.dataType for field in MART.fields}
+    return bought.select("product_id", "currency", *(F.col(name).cast(kinds[name]).alias(name) for name in _BOUGHT))
+
+
+def _classified(dimension: DataFrame, bought: DataFrame, context: MartContext) -> DataFrame:
     attributes = ("is_current", "product_name", "category", "price", "currency", "discontinued")
-    products = newest(tables["dim_product"], "product_id", *attributes).withColumnRenamed("currency", "_home")
-    bought = sales(tables["fact_orders"], "product_id", "currency", buyers="buyers")
+    products = newest(dimension, "product_id", *attributes).withColumnRenamed("currency", "_home")
     rows = per_member(products, bought, "product_id", F.coalesce("_home", F.lit(context.currency)))
     return zero_for_null(rows, "buyers").withColumns(
         {
@@ -68,4 +93,6 @@ MART = Mart(
     reads=("fact_orders", "dim_product"),
     figures=product_performance,
     uses_as_of=True,
+    after=after,
+    holder="product_performance",
 )

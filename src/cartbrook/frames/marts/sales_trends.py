@@ -6,7 +6,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.frames.marts.mart import Mart, MartContext, Tables
-from cartbrook.frames.marts.measures import sales
+from cartbrook.frames.marts.measures import ratio
+from cartbrook.frames.marts.sales_totals import MONTH, part_of
 
 
 def sales_trends(tables: Tables, _: MartContext) -> DataFrame:
@@ -17,10 +18,15 @@ def sales_trends(tables: Tables, _: MartContext) -> DataFrame:
 
     Columns, of revenue orders: revenue_orders, revenue, average_order_value (NULL at 0), buying_customers.
 
-    Source: fact_orders.
+    Source: sales_totals.
     """
-    orders = tables["fact_orders"].where("order_date IS NOT NULL").withColumn("month", F.trunc("order_date", "month"))
-    return sales(orders, "month", "currency")
+    return part_of(tables["sales_totals"], MONTH).withColumns(
+        {
+            "month": F.concat("part", F.lit("-01")).try_cast("date"),
+            "buying_customers": F.col("buyers"),
+            "average_order_value": ratio(F.col("revenue"), F.col("revenue_orders")),
+        }
+    )
 
 
 MART = Mart(
@@ -30,7 +36,7 @@ MART = Mart(
         "buying_customers bigint"
     ),
     key=("month", "currency"),
-    reads=("fact_orders",),
+    reads=("sales_totals",),
     figures=sales_trends,
     uses_as_of=False,
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from cartbrook.frames.marts.customer_analytics import customer_totals
+from cartbrook.frames.marts.customer_analytics import LEAST_SEGMENT, in_currency
 from cartbrook.frames.marts.mart import Mart, MartContext, Tables
-from cartbrook.frames.marts.measures import ratio
+from cartbrook.frames.marts.measures import graded, ratio
 
 
 def segment_summary(tables: Tables, context: MartContext) -> DataFrame:
@@ -18,10 +18,11 @@ def segment_summary(tables: Tables, context: MartContext) -> DataFrame:
     Columns: customers (its rows there: customers without orders and closed ones too), revenue_orders, revenue,
     revenue_per_customer, revenue_share (of the currency's revenue; NULL where that is 0).
 
-    Source: fact_orders, dim_customer.
+    Source: customer_totals.
     """
     segments = (
-        customer_totals(tables, context)
+        in_currency(tables["customer_totals"], context)
+        .withColumn("customer_segment", graded(context.customer_segments, LEAST_SEGMENT))
         .groupBy("customer_segment", "currency")
         .agg(
             F.count(F.lit(1)).alias("customers"),
@@ -45,7 +46,7 @@ MART = Mart(
         "revenue_per_customer decimal(18,2), revenue_share decimal(9,4)"
     ),
     key=("customer_segment", "currency"),
-    reads=("fact_orders", "dim_customer"),
+    reads=("customer_totals",),
     figures=segment_summary,
     uses_as_of=False,
 )
