@@ -38,8 +38,8 @@ _COMMIT = re.compile(r"[0-9]{20}\.json")
 _HINT = "_last_checkpoint"
 """Names the newest checkpoint. With it, Sail 0.7.2 cannot read any version older than that checkpoint."""
 _NEVER = "1000000000"
-FILE_BYTES = 4 * 2**20
-"""A file of about 50,000 facts: what an update rewrites, and the least that is read where statistics name a file."""
+FILE_BYTES = 2 * 2**20
+"""A file of about 30,000 facts: what an update rewrites, and the least that is read where statistics name a file."""
 _MANY = 20_000
 """Above so many rows to replace, a MERGE; below, they are deleted by their keys in the few files that hold them."""
 _LITERAL = (T.StringType, T.LongType, T.IntegerType, T.DateType)
