@@ -57,12 +57,13 @@ def set_up(lake: Lake) -> None:
     show(lake)
 
 
-def receive_next(lake: Lake, tell: Callable[[Outcome], None] = lambda _: None) -> Received:
+def receive_next(lake: Lake, confirmed: Collection[str] = (), *, tell: Callable[[Outcome], None] = lambda _: None) -> Received:
     """Receive the first delivery that becomes a batch: a trigger that waits, else what an earlier run left unfinished.
 
     New triggers go first, so that a batch that fails every time holds up no other.
 
     Args:
+        confirmed: Batch ids that are meant as they are, unlikely as they look.
         tell: Is called with what became of each trigger that is no batch: held, waiting, refused, rejected, unchanged.
     """
     looked_at: list[Path] = []
@@ -70,7 +71,7 @@ def receive_next(lake: Lake, tell: Callable[[Outcome], None] = lambda _: None) -
         base = logic.ready(lake, deliveries.recover(lake, tell))
         for path in deliveries.by_date(intake.waiting_triggers(lake.places)):
             looked_at.append(path)
-            batch, base = _received(lake, base, intake.name_of(path), partial(receive.receive, lake, path, base), tell)
+            batch, base = _received(lake, base, intake.name_of(path), partial(receive.receive, lake, path, base, confirmed), tell)
             if batch is not None:
                 return Received(batch, _still_there(looked_at))
         for batch_id, revision, folder in intake.claimed_folders(lake.places):
