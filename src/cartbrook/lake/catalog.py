@@ -1,7 +1,7 @@
 """Tables by name in a catalog (Unity Catalog, or Spark's own) instead of by path, and the views at published versions.
 
 There the engine alone reaches the Delta log, so that versions, restoring and new columns are SQL. Written against Delta's SQL as
-Databricks documents it; what is tested is Apache Spark with Delta and its session catalog (tests/parity/test_catalog.py).
+Databricks documents it; tests/parity/test_catalog.py is for Apache Spark with Delta and its session catalog.
 """
 
 from __future__ import annotations
