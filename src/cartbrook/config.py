@@ -37,6 +37,8 @@ class Settings:
     Attributes:
         engine: ``sail`` (in-process, no JVM) or ``spark``.
         master: Master URL of engine ``spark``.
+        catalog: Catalog that holds the tables by name (Unity Catalog); None keeps them as folders in the workspace.
+        retention_days: How long the tables of a catalog keep the log and files of old versions.
         timezone: Zone of timestamps in files that carry no ``Z``.
         hemisphere: ``north`` or ``south``: which months are winter.
         reporting_currency: Currency of customers without orders; None takes the one with most orders.
@@ -62,6 +64,8 @@ class Settings:
 
     engine: str = "sail"
     master: str = "local[*]"
+    catalog: str | None = None
+    retention_days: int = 365
     timezone: str = "UTC"
     hemisphere: str = "north"
     reporting_currency: str | None = None
@@ -199,7 +203,7 @@ def _check_choices(values: Mapping[str, Any], source: str) -> None:
             ZoneInfo(values["timezone"])
         except (KeyError, ValueError, OSError) as error:
             raise ConfigError(f"{source}: unknown time zone {values['timezone']!r}.", hint="Such as Europe/Berlin.") from error
-    for name in ("parallel", "max_file_bytes", "max_field_bytes", "max_columns"):
+    for name in ("parallel", "retention_days", "max_file_bytes", "max_field_bytes", "max_columns"):
         if values.get(name, 1) < 1:
             raise ConfigError(f"{source}: setting {name!r} must be 1 or more.")
     for name, most in {"score_gate": 100, "score_warning": 100, "quarantine_gate": 1, "max_snapshot_shrink": 1}.items():

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 else:
     Session = Any
 
-__all__ = ["Engine", "Session", "open_engine"]
+__all__ = ["Engine", "Session", "adopt", "open_engine"]
 
 DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
 # Else PySpark walks the stack and looks for IPython at every column made: a quarter of a small batch. Static on Spark.
@@ -68,6 +68,12 @@ def open_engine(name: str = "sail", master: str = "local[*]") -> Engine:
     engine = _open_spark(master) if name == "spark" else _open_sail()
     engine.session.conf.set("spark.sql.session.timeZone", "UTC")
     return engine
+
+
+def adopt(session: Session) -> Engine:
+    """An engine of a session that someone else opened and closes: the `spark` of a Databricks notebook."""
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    return Engine("databricks", session, lambda: None)
 
 
 def _open_sail() -> Engine:

@@ -83,10 +83,7 @@ class Tables:
         Args:
             where: Slice columns and the integer, or integers, they must have.
         """
-        reader = self.session.read.format("delta")
-        if version is not None:
-            reader = reader.option("versionAsOf", version)
-        frame = reader.load(self._location(name))
+        frame = self._load(name, version)
         for column, value in (where or {}).items():
             values = [value] if isinstance(value, int) else list(value)
             frame = frame.where(F.col(column).isin(*values) if len(values) != 1 else F.col(column) == values[0])
@@ -109,7 +106,7 @@ class Tables:
 
     def create(self, name: str) -> None:
         """Create an empty table at version 0; nothing happens if it is there."""
-        if not DeltaTable.is_deltatable(str(self._root / name.replace(".", "/"))):
+        if not self.exists(name):
             empty = self.session.createDataFrame([], self._schemas[name]).write.format("delta")
             empty.options(**{"delta.checkpointInterval": _NEVER}).mode("append").save(self._location(name))
 
@@ -147,12 +144,12 @@ class Tables:
 
     def append(self, name: str, rows: DataFrame) -> None:
         """Add rows."""
-        self._conform(name, rows).write.format("delta").mode("append").save(self._location(name))
+        self._add(name, self._conform(name, rows))
         self._note(name)
 
     def record(self, name: str, columns: Mapping[str, Sequence[object]]) -> None:
         """Add rows of Python values, see `rows`."""
-        self.rows(columns, self._schemas[name]).write.format("delta").mode("append").save(self._location(name))
+        self._add(name, self.rows(columns, self._schemas[name]))
         self._note(name)
 
     def overwrite(self, name: str, rows: DataFrame, *, exact: bool = False) -> None:
@@ -163,7 +160,7 @@ class Tables:
         """
         if exact:
             self._require_alike(name)
-        (rows if exact else self._conform(name, rows)).write.format("delta").mode("overwrite").save(self._location(name))
+        self._put(name, rows if exact else self._conform(name, rows))
         self._note(name)
 
     def replace(self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True) -> int:
@@ -181,15 +178,15 @@ class Tables:
         # Sail's replaceWhere fails on tables with an array column. Two commits do: nobody reads between them, since a bronze
         # slice belongs to the batch that is running and all other tables are read at their published versions.
         if held and not self.is_empty(self.read(name, where=where)):
-            self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {predicate(where)}").collect()
+            self.session.sql(f"DELETE FROM {self._named(name)} WHERE {predicate(where)}").collect()
         before = self.version(name)
-        inside.write.format("delta").mode("append").save(self._location(name))
+        self._add(name, inside)
         self._note(name)
         return self._rows_added(name) if self.version(name) > before else 0  # for no rows Sail makes no commit
 
     def delete(self, name: str, where: Mapping[str, int | str]) -> None:
         """Take one slice away; no commit if it is empty."""
-        self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {predicate(where)}").collect()
+        self.session.sql(f"DELETE FROM {self._named(name)} WHERE {predicate(where)}").collect()
         self._note(name)
 
     def merge(self, name: str, changes: DataFrame, key: Sequence[str]) -> None:
@@ -220,9 +217,7 @@ class Tables:
         view = f"cartbrook_{uuid.uuid4().hex}"  # a reused name would change frames that were made from it before
         source.createOrReplaceTempView(view)
         try:
-            self.session.sql(
-                f"MERGE INTO delta.`{self._location(name)}` t USING {view} s ON {matched} {' '.join(clauses)}"
-            ).collect()
+            self.session.sql(f"MERGE INTO {self._named(name)} t USING {view} s ON {matched} {' '.join(clauses)}").collect()
         finally:
             self.session.catalog.dropTempView(view)
         self._note(name)
@@ -240,10 +235,10 @@ class Tables:
         Spark Connect has no cache that all engines share.
         """
         folder = self._root / STAGING / uuid.uuid4().hex
-        frame.write.parquet(f"file://{folder}")
+        frame.write.parquet(url := self._url(folder))
         files = tuple(folder.glob("*.parquet"))
         rows = sum(parquet.read_metadata(file).num_rows for file in files)
-        return Staged(rows, files, self.session, frame)
+        return Staged(rows, files, url, self.session, frame)
 
     def clear_staging(self) -> None:
         """Remove what was staged; nothing made from it can be read any more."""
@@ -290,10 +285,33 @@ class Tables:
         """A small frame of Python values, see `frame_of`."""
         return frame_of(self.session, columns, schema)
 
+    # where tables are: what a lake in a catalog has otherwise (lake/catalog.py)
+
+    def exists(self, name: str) -> bool:
+        """True if the table is there."""
+        return DeltaTable.is_deltatable(str(self._root / name.replace(".", "/")))
+
+    def _url(self, path: Path) -> str:
+        return f"file://{path}"
+
+    def _named(self, name: str) -> str:
+        """The table in an SQL statement."""
+        return f"delta.`{self._location(name)}`"
+
+    def _load(self, name: str, version: int | None) -> DataFrame:
+        reader = self.session.read.format("delta")
+        return (reader if version is None else reader.option("versionAsOf", version)).load(self._location(name))
+
+    def _add(self, name: str, rows: DataFrame) -> None:
+        rows.write.format("delta").mode("append").save(self._location(name))
+
+    def _put(self, name: str, rows: DataFrame) -> None:
+        rows.write.format("delta").mode("overwrite").save(self._location(name))
+
     # inside
 
     def _location(self, name: str) -> str:
-        return f"file://{self._root}/{name.replace('.', '/')}"
+        return self._url(self._root / name.replace(".", "/"))
 
     def _delta(self, name: str, version: int | None = None) -> DeltaTable:
         return DeltaTable(str(self._root / name.replace(".", "/")), version=version)
