@@ -36,7 +36,8 @@ class Settings:
 
     Attributes:
         engine: ``sail`` (in-process, no JVM) or ``spark``.
-        master: Master URL of engine ``spark``.
+        master: Of engine ``spark``: ``local[*]``, a cluster ``spark://host:port``, or a Spark Connect server ``sc://host:port``.
+        spark_conf: Spark's own settings by name, for engine ``spark``; they go before those that cartbrook makes.
         catalog: Catalog that holds the tables by name (Unity Catalog); None keeps them as folders in the workspace.
         retention_days: How long the tables of a catalog keep the log and files of old versions.
         timezone: Zone of timestamps in files that carry no ``Z``.
@@ -64,6 +65,7 @@ class Settings:
 
     engine: str = "sail"
     master: str = "local[*]"
+    spark_conf: Mapping[str, str] = field(default_factory=dict)
     catalog: str | None = None
     retention_days: int = 365
     timezone: str = "UTC"
@@ -141,6 +143,12 @@ def environment(**defaults: str) -> None:
         os.environ.setdefault(name, value)
 
 
+def java_homes() -> list[Path]:
+    """Where the user says that Java is."""
+    home = os.environ.get("JAVA_HOME")
+    return [Path(home)] if home else []
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -185,6 +193,8 @@ def _convert(kind: str, value: Any) -> Any:
         if not number.is_finite():
             raise ValueError(value)
         return number
+    if kind == "Mapping[str, str]":
+        return {str(name): str(word).lower() if isinstance(word, bool) else str(word) for name, word in value.items()}
     if kind == "Mapping[str, Decimal]":
         return {str(name): Decimal(str(rate)) for name, rate in value.items()}
     if kind == "Mapping[str, tuple[int, int]]":

@@ -113,7 +113,7 @@ def _engine(settings: Settings) -> Check:
         from cartbrook.lake.tables import Tables
 
         schema = T.StructType([T.StructField("x", T.LongType()), T.StructField("s", T.StringType())])
-        with tempfile.TemporaryDirectory() as folder, open_engine(settings.engine, settings.master) as engine:
+        with tempfile.TemporaryDirectory() as folder, open_engine(settings.engine, settings.master, settings.spark_conf) as engine:
             path = PlainPath(Path(folder).resolve())
             tables = Tables(engine.session, path.path, {"ops.doctor": schema})
             tables.create("ops.doctor")

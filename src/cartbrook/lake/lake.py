@@ -72,7 +72,7 @@ class Lake:
         """
         places.lake.mkdir(parents=True, exist_ok=True)
         path = PlainPath(places.lake)
-        opened = engine or open_engine(settings.engine, settings.master)
+        opened = engine or open_engine(settings.engine, settings.master, settings.spark_conf)
         tables = _tables(opened, path.path, {**schemas, **SCHEMAS}, settings)
         return cls(
             places=places,
