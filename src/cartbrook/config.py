@@ -23,6 +23,7 @@ from cartbrook.errors import ConfigError
 
 FILE_NAME = "cartbrook.yaml"
 ENGINES = ("sail", "spark")
+_given: dict[str, str | None] = {}
 _WEIGHTS = {"CRITICAL": 10, "HIGH": 5, "MEDIUM": 2, "LOW": 1}
 
 
@@ -128,8 +129,15 @@ def load_settings(workspace: Path, overrides: Mapping[str, object] | None = None
     names = {f.name for f in dataclasses.fields(Settings)}
     environment = {key[10:].lower(): value for key, value in os.environ.items() if key.startswith("CARTBROOK_")}
     values |= _checked({key: yaml.safe_load(text) for key, text in environment.items() if key in names}, "environment")
-    values |= _checked({key: value for key, value in (overrides or {}).items() if value is not None}, "command line")
+    given = {**_given, **(overrides or {})}
+    values |= _checked({key: value for key, value in given.items() if value is not None}, "command line")
     return Settings(**values)
+
+
+def command_line(**values: str | None) -> None:
+    """Settings that options of the command line give to all that this process loads; None is not given."""
+    _given.clear()
+    _given.update(values)
 
 
 def user_name() -> str:

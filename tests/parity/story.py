@@ -137,7 +137,9 @@ def published(workspace: Path) -> dict[str, list[dict[str, Any]]]:
     for path in heads:
         name = f"{path.parent.name}.{path.name}"
         rows = DeltaTable(str(path), version=versions.get(name)).to_pyarrow_table().to_pylist()
-        tables[name] = [{column: _plain(column, value) for column, value in row.items() if column not in TOLD_APART} for row in rows]
+        tables[name] = [
+            {column: _plain(column, value) for column, value in row.items() if column not in TOLD_APART} for row in rows
+        ]
     return tables
 
 

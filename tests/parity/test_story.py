@@ -1,4 +1,4 @@
-"""The whole story on Sail and on the engine under test: the same rows in every table, and each goes on with a lake of the other."""
+"""The whole story on Sail and on Spark: the same rows in every table, and each goes on with a lake of the other."""
 
 from __future__ import annotations
 

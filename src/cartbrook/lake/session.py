@@ -136,12 +136,10 @@ def _start(master: str, conf: Mapping[str, str]) -> Engine:
     """A session of a server that is started here, and whose work the master's workers do."""
     _require("py4j", "spark")
     java = spark.find_java()
-    environment(
-        PYSPARK_PYTHON=sys.executable, JAVA_HOME=str(java.home), SPARK_LOCAL_REMOTE="1", SPARK_CONNECT_MODE_ENABLED="1"
-    )
+    environment(PYSPARK_PYTHON=sys.executable, JAVA_HOME=str(java.home), SPARK_LOCAL_REMOTE="1", SPARK_CONNECT_MODE_ENABLED="1")
     if spark.is_local(master):
         environment(SPARK_LOCAL_IP="127.0.0.1")
-    from py4j.protocol import Py4JError
+    from py4j.protocol import Py4JError  # type: ignore[import-not-found] # comes with pyspark alone
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.session import SparkSession
 

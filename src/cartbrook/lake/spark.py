@@ -1,17 +1,22 @@
-"""What Apache Spark needs before it starts: a Java that fits, Delta's jars, and settings."""
+"""What Apache Spark needs: a Java that fits, Delta's jars, settings, and workers that have our package and see the files."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cartbrook.config import java_homes
 from cartbrook.errors import EngineError
+
+if TYPE_CHECKING:
+    from cartbrook.lake.session import Session
 
 JAVA_FITS = (17, 21)
 _DELTA = {"4.2": "4.4.0"}
@@ -102,6 +107,52 @@ def settings(master: str, port: int, more: Mapping[str, str]) -> dict[str, str]:
     if master.startswith("local"):
         own["spark.sql.shuffle.partitions"] = "2"  # instead of 200; on a cluster adaptive execution joins small ones
     return {**own, **more}
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a Python worker of Spark told of itself.
+
+    Attributes:
+        version: Of cartbrook there; None if it is not installed.
+        sees: True if it read what this process has just written.
+    """
+
+    host: str
+    version: str | None
+    sees: bool
+
+
+def ask_workers(session: Session, folder: Path, tasks: int = 8) -> list[Worker]:
+    """Let some tasks look for our package, and for a file that is put into a folder for them.
+
+    Only the workers that get a task answer: on an idle cluster most do.
+    """
+    mark = folder / f".cartbrook-{uuid.uuid4().hex}"
+    path = str(mark)
+
+    # Nested, so that its code travels with it: a worker may not have the package that it asks for.
+    def look(batches: Iterator[Any]) -> Iterator[Any]:
+        import socket
+        from importlib import metadata
+        from pathlib import Path
+
+        import pyarrow as pa
+
+        for _ in batches:
+            try:
+                version: str | None = metadata.version("cartbrook")
+            except metadata.PackageNotFoundError:
+                version = None
+            told = {"host": [socket.gethostname()], "version": [version], "sees": [Path(path).exists()]}
+            yield pa.RecordBatch.from_pydict(told)
+
+    mark.touch()
+    try:
+        asked = session.range(0, tasks, 1, tasks).mapInArrow(look, "host string, version string, sees boolean")
+        return [Worker(**row) for row in asked.toArrow().to_pylist()]
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def _candidates() -> Iterator[Path]:

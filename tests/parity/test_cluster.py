@@ -1,0 +1,134 @@
+"""A batch through a standalone cluster on loopback: one master and two workers, each a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.parity import story
+from tests.property.shops import batch, customer, order, product, shipment, stock
+
+from cartbrook.lake.spark import find_java
+
+pytestmark = [pytest.mark.engine("spark"), pytest.mark.slow]
+
+SHOP = batch(
+    1,
+    10,
+    customers=[customer(), customer("")],
+    products=[product(), product("p2", price="none")],
+    orders=[order(), order("o9", "c9")],
+    shipping=[shipment()],
+    inventory=[stock()],
+)
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from cartbrook import pipeline
+from cartbrook.lake.session import open_engine
+from cartbrook.lake.spark import ask_workers
+from cartbrook.testing import submit
+from tests.conftest import SPARK_CONF, SPARK_JVM
+from tests.parity.story import SETTINGS
+from tests.parity.test_cluster import SHOP
+
+workspace, master = Path(sys.argv[1]), sys.argv[2]
+one_each = {"spark.executor.memory": "600m", "spark.executor.cores": "1", "spark.sql.shuffle.partitions": "2"}
+with open_engine(*(("sail",) if master == "sail" else ("spark", master, SPARK_CONF | SPARK_JVM | one_each))) as engine:
+    with pipeline.open_lake(workspace, SETTINGS, engine=engine, create=True) as lake:
+        pipeline.init(lake)
+        submit(workspace, SHOP, lake.contracts)
+        statuses = [outcome.status for outcome in pipeline.run(lake)]
+    told = [] if master == "sail" else [(w.version, w.sees) for w in ask_workers(engine.session, workspace)]
+print(json.dumps([statuses, told]))
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(need, tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """Gives the master's address and the folder of what executors log."""
+    folder = tmp_path_factory.mktemp("cluster")
+    pyspark = pytest.importorskip("pyspark")
+    start = str(Path(pyspark.__file__).parent / "bin" / "spark-class")
+    environment = {**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", "JAVA_HOME": str(find_java().home), "SPARK_DAEMON_MEMORY": "256m"}
+    environment["SPARK_DAEMON_JAVA_OPTS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    port, web = free_port(), free_port()
+    master = f"spark://127.0.0.1:{port}"
+    place = ["--host", "127.0.0.1", "--port", str(port), "--webui-port", str(web)]
+    commands = [[start, "org.apache.spark.deploy.master.Master", *place]]
+    for number in (1, 2):
+        worker = [
+            "--cores",
+            "1",
+            "--memory",
+            "700m",
+            "--host",
+            "127.0.0.1",
+            "--webui-port",
+            "0",
+            "-d",
+            str(folder / f"w{number}"),
+        ]
+        commands.append([start, "org.apache.spark.deploy.worker.Worker", *worker, master])
+    with contextlib.ExitStack() as stack:
+        for command in commands:
+            log = stack.enter_context((folder / f"{commands.index(command)}.log").open("w"))
+            started = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            stack.callback(started.wait)
+            stack.callback(started.terminate)
+        wait_for_workers(f"http://127.0.0.1:{web}/json/", 2)
+        yield master, folder
+
+
+def wait_for_workers(page: str, count: int, seconds: float = 120) -> None:
+    """Until so many workers have told the master that they are there."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), urllib.request.urlopen(page, timeout=5) as answer:
+            if sum(worker["state"] == "ALIVE" for worker in json.load(answer)["workers"]) == count:
+                return
+        time.sleep(0.5)
+    pytest.fail(f"{count} workers did not come within {seconds} s")
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(workspace: Path, master: str) -> list[list[object]]:
+    """The batch in a process of its own; returns the statuses and what workers told."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(workspace), master]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told: list[list[object]] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def test_a_batch_through_a_cluster(cluster, tmp_path):
+    """Both executors run tasks, their Python has our package and sees the files, and the tables are those of Sail."""
+    master, folder = cluster
+    statuses, workers = run(tmp_path / "cluster", master)
+    assert statuses == ["published"]
+    assert len(workers) == 8
+    assert {tuple(worker) for worker in workers if isinstance(worker, list)} == {(workers[0][0], True)}
+    assert workers[0][0] is not None
+    logs = sorted(folder.glob("w*/app-*/*/stderr"))
+    tasks = {log: log.read_text("utf-8", "replace").count("Finished task") for log in logs}
+    assert len(tasks) == 2
+    assert all(tasks.values()), tasks
+    assert run(tmp_path / "sail", "sail")[0] == ["published"]
+    assert story.differences(story.published(tmp_path / "cluster"), story.published(tmp_path / "sail")) == []
