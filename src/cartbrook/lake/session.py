@@ -137,6 +137,7 @@ def _start(master: str, conf: Mapping[str, str]) -> Engine:
     _require("py4j", "spark")
     java = spark.find_java()
     environment(PYSPARK_PYTHON=sys.executable, JAVA_HOME=str(java.home), SPARK_LOCAL_REMOTE="1", SPARK_CONNECT_MODE_ENABLED="1")
+    _name_main_module()
     if spark.is_local(master):
         environment(SPARK_LOCAL_IP="127.0.0.1")
     from py4j.protocol import Py4JError  # type: ignore[import-not-found] # comes with pyspark alone
