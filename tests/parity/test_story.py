@@ -27,7 +27,7 @@ def test_the_story_has_everything(on_sail):
     """Every kind of defect was planted, and records of every state are there: parked, open, corrected, discarded, released."""
     planted = json.loads((on_sail[0] / "deliveries" / "planted.json").read_text("utf-8"))
     assert {one["kind"] for one in planted} == set(KINDS)
-    half, end = (story.published(folder) for folder in on_sail)
+    half, end = (story.published(folder / "lake") for folder in on_sail)
     states = {row["status"] for rows in (half, end) for row in rows["ops.quarantine"]}
     assert states == {"open", "parked", "released", "corrected", "discarded"}
     assert {row["is_current"] for row in half["gold.dim_product"]} == {True, False}
@@ -39,13 +39,13 @@ def test_the_story_on_spark(engine, on_sail, tmp_path):
     """Told by Spark alone it ends in the same tables, row by row; and so it does where Sail tells the second half."""
     ours = tmp_path / "ours"
     story.on_engine(engine, ours, "first")
-    assert story.differences(story.published(ours), story.published(on_sail[0])) == []
+    assert story.differences(story.published(ours / "lake"), story.published(on_sail[0] / "lake")) == []
     theirs = shutil.copytree(ours, tmp_path / "theirs")
     story.on_engine(engine, ours, "second")
     story.on_sail(theirs, "second")
-    end = story.published(on_sail[1])
-    assert story.differences(story.published(ours), end) == []
-    assert story.differences(story.published(theirs), end) == [], "Sail goes on with Spark's lake otherwise"
+    end = story.published(on_sail[1] / "lake")
+    assert story.differences(story.published(ours / "lake"), end) == []
+    assert story.differences(story.published(theirs / "lake"), end) == [], "Sail goes on with Spark's lake otherwise"
 
 
 @pytest.mark.engine("spark")
@@ -53,7 +53,7 @@ def test_spark_goes_on_with_a_lake_of_sail(engine, on_sail, tmp_path):
     """The first half on Sail and the second on Spark end in the same tables, too."""
     mixed = shutil.copytree(on_sail[0], tmp_path / "mixed")
     story.on_engine(engine, mixed, "second")
-    assert story.differences(story.published(mixed), story.published(on_sail[1])) == []
+    assert story.differences(story.published(mixed / "lake"), story.published(on_sail[1] / "lake")) == []
 
 
 @pytest.mark.engine("spark")
@@ -63,4 +63,4 @@ def test_the_sample_on_spark(engine, tmp_path):
         pytest.skip("the sample is no part of the repository")
     story.on_engine(engine, tmp_path / "ours", "sample")
     story.on_sail(tmp_path / "theirs", "sample")
-    assert story.differences(story.published(tmp_path / "ours"), story.published(tmp_path / "theirs")) == []
+    assert story.differences(story.published(tmp_path / "ours/lake"), story.published(tmp_path / "theirs/lake")) == []
