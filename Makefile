@@ -138,6 +138,13 @@ build: .venv/.ready-dev ## Build the wheel, look into it, and import it where no
 	cd build && bare/bin/python -c "import cartbrook.config, cartbrook.contracts.load, cartbrook.errors, cartbrook.types"
 	build/bare/bin/cartbrook --help > build/help.txt
 
+# pyspark comes from uv's cache once .venv-spark was built; the demo takes a minute or two on Spark.
+.PHONY: wheel-spark
+wheel-spark: build ## Install the wheel with extra spark where nothing else is, and run the demo on Apache Spark
+	@$(UV) venv --quiet --python "$(PYTHON)" build/spark
+	$(UV) pip install --quiet --python build/spark/bin/python "$$(echo dist/*.whl)[spark]"
+	build/spark/bin/cartbrook --engine spark demo build/demo-spark --days 2 --orders 10
+
 check: lint types imports build test ## Everything that CI checks
 
 .PHONY: clean
