@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ def java(tmp_path, monkeypatch):
         found.append(home)
         return home
 
-    found = []
+    found: list[Path] = []
     monkeypatch.setattr(spark, "_candidates", lambda: iter(found))
     return make
 

@@ -65,24 +65,23 @@ def cluster(need, tmp_path_factory) -> Iterator[tuple[str, Path]]:
         ]
         commands.append([start, "org.apache.spark.deploy.worker.Worker", *worker, master])
     with contextlib.ExitStack() as stack:
-        for command in commands:
-            log = stack.enter_context((folder / f"{commands.index(command)}.log").open("w"))
-            started = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-            stack.callback(started.wait)
-            stack.callback(started.terminate)
-        wait_for_workers(f"http://127.0.0.1:{web}/json/", 2)
+        processes = []
+        for number, command in enumerate(commands):
+            log = stack.enter_context((folder / f"{number}.log").open("w"))
+            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
+            stack.callback(processes[-1].wait)
+            stack.callback(processes[-1].terminate)
+        while not alive(f"http://127.0.0.1:{web}/json/") == 2:
+            assert all(process.poll() is None for process in processes), [path.read_text() for path in folder.glob("*.log")]
+            time.sleep(0.5)
         yield master, folder
 
 
-def wait_for_workers(page: str, count: int, seconds: float = 120) -> None:
-    """Until so many workers have told the master that they are there."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError), urllib.request.urlopen(page, timeout=5) as answer:
-            if sum(worker["state"] == "ALIVE" for worker in json.load(answer)["workers"]) == count:
-                return
-        time.sleep(0.5)
-    pytest.fail(f"{count} workers did not come within {seconds} s")
+def alive(page: str) -> int:
+    """How many workers have told the master that they are there."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(page, timeout=5) as answer:
+        return sum(worker["state"] == "ALIVE" for worker in json.load(answer)["workers"])
+    return 0
 
 
 def free_port() -> int:
