@@ -71,7 +71,7 @@ def cluster(need, tmp_path_factory) -> Iterator[tuple[str, Path]]:
             processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
             stack.callback(processes[-1].wait)
             stack.callback(processes[-1].terminate)
-        while not alive(f"http://127.0.0.1:{web}/json/") == 2:
+        while alive(f"http://127.0.0.1:{web}/json/") != 2:
             assert all(process.poll() is None for process in processes), [path.read_text() for path in folder.glob("*.log")]
             time.sleep(0.5)
         yield master, folder
