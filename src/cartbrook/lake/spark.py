@@ -99,6 +99,7 @@ def settings(master: str, port: int, more: Mapping[str, str]) -> dict[str, str]:
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
         # Small batches: 50 partitions for the state of a table cost seconds each time.
         "spark.databricks.delta.snapshotPartitions": "1",
         # What is merged has been staged (Tables.merge): that Delta writes it down a second time gains nothing.
