@@ -55,8 +55,8 @@ SMALL = Delivery(
 )
 TIMES = frozenset({"started_at", "finished_at", "published_at", "recorded_at", "decided_at", "seconds"})
 TOLD_APART = TIMES | {"error", "token", "table_versions", "ordinal"}
-"""What may differ: times, texts of errors, the random name of a run, how many commits an engine makes of no rows, and the place of
-a step among those that were recorded at once, which is a matter of time."""
+"""What may differ: times, texts of errors, the random name of a run, how many commits an engine makes of no rows, and the place
+of a step among those that were recorded at once, which is a matter of time."""
 
 
 def tell(lake: Any, half: str) -> None:
