@@ -8,6 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 UV_PINNED := 0.13.9
+ACTIONLINT := .tools/actionlint-1.7.12/actionlint
 UV_OLDEST := 8# minor version of 0.x that knows all that pyproject.toml uses
 WORKERS ?= 2# test processes; each has an engine of its own, which uses every core
 
@@ -85,9 +86,20 @@ test: .venv/.ready-dev .venv-spark/.ready ## The whole suite on Sail, then the p
 test-fast: .venv/.ready-dev ## The suite on Sail without the slow tests
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
-lint: .venv/.ready-dev ## Style and formatting (ruff)
+lint: .venv/.ready-dev ## Style and formatting (ruff), workflows (actionlint, where Go is there to build it)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	@if command -v go >/dev/null; then $(MAKE) --no-print-directory workflows; \
+	  elif [[ -n "$${CI:-}" ]]; then echo "lint: Go is needed to build actionlint" >&2; exit 1; \
+	  else echo "lint: workflows not checked, since Go is not there to build actionlint"; fi
+
+.PHONY: workflows
+workflows: $(ACTIONLINT)
+	$(ACTIONLINT)
+
+# From source: its package on PyPI fetches a binary from elsewhere while it is installed.
+$(ACTIONLINT):
+	@GOBIN="$(CURDIR)/$(@D)" go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 types: .venv/.ready-dev ## Types, strict (mypy)
 	.venv/bin/mypy
@@ -125,6 +137,13 @@ build: .venv/.ready-dev ## Build the wheel, look into it, and import it where no
 	@$(UV) pip install --quiet --python build/bare/bin/python dist/*.whl
 	cd build && bare/bin/python -c "import cartbrook.config, cartbrook.contracts.load, cartbrook.errors, cartbrook.types"
 	build/bare/bin/cartbrook --help > build/help.txt
+
+# pyspark comes from uv's cache once .venv-spark was built; the demo takes a minute or two on Spark.
+.PHONY: wheel-spark
+wheel-spark: build ## Install the wheel with extra spark where nothing else is, and run the demo on Apache Spark
+	@$(UV) venv --quiet --python "$(PYTHON)" build/spark
+	$(UV) pip install --quiet --python build/spark/bin/python "$$(echo dist/*.whl)[spark]"
+	build/spark/bin/cartbrook --engine spark demo build/demo-spark --days 2 --orders 10
 
 check: lint types imports build test ## Everything that CI checks
 

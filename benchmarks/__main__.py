@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import bulk, growth, small_batch
+from benchmarks import bulk, engines, growth, small_batch
 from benchmarks.processes import ROOT
 from benchmarks.report import Figure, Report, machine_load
 
@@ -43,7 +43,13 @@ def many(chosen: argparse.Namespace, work: Path) -> Report:
     return growth.many(bulk.ground(work / "many", 0, batches=chosen.batches), shlex.split(chosen.floor))
 
 
-PARTS: Parts = {"small": small, "bulk": load, "growth": lakes, "many": many}
+def both(chosen: argparse.Namespace, work: Path) -> Report:
+    """(f) Small batches on Sail and on local Apache Spark."""
+    python = chosen.spark or str(ROOT / ".venv-spark" / "bin" / "python")
+    return engines.measure(work, chosen.rounds, python, chosen.data)
+
+
+PARTS: Parts = {"small": small, "bulk": load, "growth": lakes, "many": many, "engines": both}
 
 
 def _ground(chosen: argparse.Namespace, work: Path, orders: int) -> bulk.Ground:
@@ -60,9 +66,11 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--defects", type=float, default=0.0, help="share of orders that are delivered wrong (0)")
     parser.add_argument("--no-verify", action="store_true", help="do not compare our tables with SQL over the files, nor audit")
-    parser.add_argument("--spark", metavar="PYTHON", help="also load the smallest size on Apache Spark: .venv-spark/bin/python")
+    parser.add_argument("--spark", metavar="PYTHON", help="load the smallest size on Apache Spark, too: .venv-spark/bin/python")
     parser.add_argument("--floor", default=small_batch.FLOOR, help="another floor script")
-    parser.add_argument("--data", type=Path, help="part small: folder of triggers and files (default: a generated shop)")
+    parser.add_argument(
+        "--data", type=Path, help="parts small and engines: folder of triggers and files (default: a generated shop)"
+    )
     parser.add_argument("--work", type=Path, help="where files and lakes stay (default: a temporary folder); 5M need 10 GB")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results", help="where <part>.json is saved")
     return parser

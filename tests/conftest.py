@@ -7,8 +7,6 @@ reason, never a skipped folder.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +34,14 @@ main = sys.modules["__main__"]
 if main.__spec__ is None and not hasattr(main, "__file__"):
     main.__spec__ = find_spec("xdist.remote")
 
+# Tables of a few rows: compiling costs more than it gains, in the JVM as in Spark. Plans and results stay the same.
+SPARK_CONF = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+}
+SPARK_JVM = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m", "spark.driver.memory": "2g"}
+
 CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 # An example opens Delta tables: how long it takes says nothing, and a failure must be repeatable from the log alone.
@@ -47,6 +53,7 @@ settings.load_profile("ci" if CI else "dev")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the caller choose the engine."""
     parser.addoption("--engine", choices=("sail", "spark"), default="sail", help="engine that the tests run on (default: sail)")
+    parser.addoption("--master", default="local[2]", help="of engine spark, e.g. sc://localhost:15002 of a server that is warm")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -87,16 +94,18 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def engine(engine_name: str, need: Callable[[object, str], None]) -> Iterator[Engine]:
+def engine(engine_name: str, request: pytest.FixtureRequest, need: Callable[[object, str], None]) -> Iterator[Engine]:
     """The open engine; one per test process."""
     if engine_name == "spark":
         need(find_spec("delta"), "make setup-spark, then .venv-spark/bin/pytest --engine=spark")
-        need(_java_starts(), "a Java 17 or 21 runtime, e.g. apt-get install openjdk-17-jre-headless")
+        need(_java_fits(), "a Java 17 or 21 runtime, e.g. apt-get install openjdk-17-jre-headless")
     else:
         need(find_spec("pysail"), "make setup, then .venv/bin/pytest")
     from cartbrook.lake.session import open_engine
 
-    opened = open_engine("spark", master="local[2]") if engine_name == "spark" else open_engine("sail")
+    master = str(request.config.getoption("master"))
+    conf = SPARK_CONF if master.startswith("sc://") else SPARK_CONF | SPARK_JVM
+    opened = open_engine("spark", master, conf) if engine_name == "spark" else open_engine("sail")
     yield opened
     opened.close()
 
@@ -115,6 +124,12 @@ def lake_dir(tmp_path: Path) -> Path:
     return folder
 
 
-def _java_starts() -> bool:
-    java = shutil.which("java")
-    return java is not None and subprocess.run([java, "-version"], capture_output=True, check=False).returncode == 0
+def _java_fits() -> bool:
+    from cartbrook.errors import EngineError
+    from cartbrook.lake.spark import find_java
+
+    try:
+        find_java()
+    except EngineError:
+        return False
+    return True

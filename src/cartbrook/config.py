@@ -23,6 +23,7 @@ from cartbrook.errors import ConfigError
 
 FILE_NAME = "cartbrook.yaml"
 ENGINES = ("sail", "spark")
+_given: dict[str, str | None] = {}
 _WEIGHTS = {"CRITICAL": 10, "HIGH": 5, "MEDIUM": 2, "LOW": 1}
 
 
@@ -36,7 +37,10 @@ class Settings:
 
     Attributes:
         engine: ``sail`` (in-process, no JVM) or ``spark``.
-        master: Master URL of engine ``spark``.
+        master: Of engine ``spark``: ``local[*]``, a cluster ``spark://host:port``, or a Spark Connect server ``sc://host:port``.
+        spark_conf: Spark's own settings by name, for engine ``spark``; they go before those that cartbrook makes.
+        catalog: Catalog that holds the tables by name (Unity Catalog); None keeps them as folders in the workspace.
+        retention_days: How long the tables of a catalog keep the log and files of old versions.
         timezone: Zone of timestamps in files that carry no ``Z``.
         hemisphere: ``north`` or ``south``: which months are winter.
         reporting_currency: Currency of customers without orders; None takes the one with most orders.
@@ -66,6 +70,9 @@ class Settings:
 
     engine: str = "sail"
     master: str = "local[*]"
+    spark_conf: Mapping[str, str] = field(default_factory=dict)
+    catalog: str | None = None
+    retention_days: int = 365
     timezone: str = "UTC"
     hemisphere: str = "north"
     reporting_currency: str | None = None
@@ -130,8 +137,15 @@ def load_settings(workspace: Path, overrides: Mapping[str, object] | None = None
     names = {f.name for f in dataclasses.fields(Settings)}
     environment = {key[10:].lower(): value for key, value in os.environ.items() if key.startswith("CARTBROOK_")}
     values |= _checked({key: yaml.safe_load(text) for key, text in environment.items() if key in names}, "environment")
-    values |= _checked({key: value for key, value in (overrides or {}).items() if value is not None}, "command line")
+    given = {**_given, **(overrides or {})}
+    values |= _checked({key: value for key, value in given.items() if value is not None}, "command line")
     return Settings(**values)
+
+
+def command_line(**values: str | None) -> None:
+    """Settings that options of the command line give to all that this process loads; None is not given."""
+    _given.clear()
+    _given.update(values)
 
 
 def user_name() -> str:
@@ -143,6 +157,12 @@ def environment(**defaults: str) -> None:
     """Set environment variables that libraries read when they start, keeping what the user has set."""
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def java_homes() -> list[Path]:
+    """Where the user says that Java is."""
+    home = os.environ.get("JAVA_HOME")
+    return [Path(home)] if home else []
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -189,6 +209,8 @@ def _convert(kind: str, value: Any) -> Any:
         if not number.is_finite():
             raise ValueError(value)
         return number
+    if kind == "Mapping[str, str]":
+        return {str(name): str(word).lower() if isinstance(word, bool) else str(word) for name, word in value.items()}
     if kind == "Mapping[str, Decimal]":
         return {str(name): Decimal(str(rate)) for name, rate in value.items()}
     if kind == "Mapping[str, tuple[int, int]]":
@@ -207,7 +229,7 @@ def _check_choices(values: Mapping[str, Any], source: str) -> None:
             ZoneInfo(values["timezone"])
         except (KeyError, ValueError, OSError) as error:
             raise ConfigError(f"{source}: unknown time zone {values['timezone']!r}.", hint="Such as Europe/Berlin.") from error
-    for name in ("parallel", "max_file_bytes", "max_field_bytes", "max_columns", "keep_publications"):
+    for name in ("parallel", "retention_days", "max_file_bytes", "max_field_bytes", "max_columns", "keep_publications"):
         if values.get(name, 1) < 1:
             raise ConfigError(f"{source}: setting {name!r} must be 1 or more.")
     if values.get("maintain_every", 0) < 0:

@@ -96,7 +96,7 @@ def run_delivery(
         return base
     if isinstance(received, Outcome):
         tell(received)
-        return _publish_refusal(lake, base, received) if received.status == "rejected" else base
+        return publish_refusal(lake, base, received) if received.status == "rejected" else base
     operation = runner.operation(lake, "batch", base, received, attempt=received.attempt)
     first = StepRun("receive", time.perf_counter() - started, StepResult(received.rows, received.rows))
     try:
@@ -124,7 +124,7 @@ def give_up(lake: Lake, row: BatchRow, error: Held) -> Outcome:
     return Outcome(row.batch_id, "failed", str(error), row.revision)
 
 
-def _publish_refusal(lake: Lake, base: Publication, outcome: Outcome) -> Publication:
+def publish_refusal(lake: Lake, base: Publication, outcome: Outcome) -> Publication:
     """Publish the rejection of a batch whose files could not be read; nothing of it reached a table."""
     rows = tuple(row for row in lake.ledger.batches(outcome.batch_id) if row.revision == outcome.revision)
     publication = dataclasses.replace(

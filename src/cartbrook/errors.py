@@ -184,7 +184,15 @@ class DecisionRefused(StateError):
 
 
 class StepOutOfOrder(StateError):
-    """A step was called before the ones it builds on."""
+    """A step was called before the ones it builds on.
+
+    Attributes:
+        wanting: The steps that must run before it, in order.
+    """
+
+    def __init__(self, message: str, wanting: Sequence[str], *, hint: str | None = None) -> None:
+        self.wanting = tuple(wanting)
+        super().__init__(message, hint=hint)
 
 
 class BooksDoNotBalance(StateError):

@@ -48,7 +48,7 @@ class Maintained:
 def is_due(lake: Lake) -> bool:
     """True if there have been as many publications since the last maintenance as the settings say."""
     every = lake.settings.maintain_every
-    return every > 0 and lake.tables.grown(PUBLICATIONS) >= every
+    return every > 0 and lake.tables.is_local and lake.tables.grown(PUBLICATIONS) >= every
 
 
 def automatic(lake: Lake, base: Publication) -> Publication:

@@ -22,6 +22,7 @@ from cartbrook.contracts.model import Contracts
 from cartbrook.errors import (
     BatchNotFound,
     BatchRejected,
+    Held,
     StepOutOfOrder,
     counted,
 )
@@ -86,9 +87,9 @@ def open_lake(
         ContractError: A contract of the shop is wrong.
     """
     places = Places(workspace.resolve())
-    if not create:
-        places.require()
     settings = settings or load_settings(places.root)
+    if not create and settings.catalog is None:
+        places.require()  # before an engine is started
     contracts = load_contracts(places.contracts if places.contracts.is_dir() else None)
     lake = Lake.open(
         places,
@@ -100,6 +101,8 @@ def open_lake(
         engine=engine,
     )
     with lake:
+        if not create and settings.catalog is not None:
+            lake.require()
         yield lake
 
 
@@ -175,6 +178,9 @@ def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
 
     Raises:
         BatchNotFound: No such batch was received or, for `receive`, no trigger of that id waits or it cannot become a batch.
+        BatchRejected: The batch broke a gate; its rejection is published.
+        Held: A person must look at the batch; its files are back in landing.
+        StepOutOfOrder: A step before this one has not run, or ran on an older publication.
     """
     if step == "receive":
         return _receive(lake, batch_id)
@@ -196,6 +202,9 @@ def run_step(lake: Lake, batch_id: str, step: str) -> StepResult:
         except BatchRejected as error:
             deliveries.reject(lake, operation, error)
             raise
+        except Held as error:
+            receive.hold(lake, row, error)
+            raise
 
 
 def _gone_on_with(lake: Lake, operation: Operation, step: str) -> Operation:
@@ -216,6 +225,7 @@ def _gone_on_with(lake: Lake, operation: Operation, step: str) -> Operation:
     if wanting:
         raise StepOutOfOrder(
             f"{operation.batch.batch_id}: {step} needs {wanting[0]} first.",
+            wanting,
             hint="Another publication came in between, or the step has not run: go on from ingest.",
         )
     return runner.goes_on(operation, runs[-1]["token"], runs[-1]["attempt"]) if runs else operation

@@ -97,3 +97,17 @@ def test_a_torn_snapshot_ends_nothing(lake):
     assert [row.status for row in lake.ledger.batches("b2")] == ["undone", "failed"]
     assert pipeline.reprocess(lake, "b2", confirmed=True).status == "published"
     require_proved(lake)
+
+
+def test_a_snapshot_that_shrinks_is_held_step_by_step(lake):
+    """A step alone gives the batch back to landing, too, and a confirmed run goes on with it."""
+    submit(lake.places.root, batch(2, 11, customers=MANY[:20]), lake.contracts)
+    for step in ("receive", "ingest", "validate"):
+        pipeline.run_step(lake, "b2", step)
+    with pytest.raises(SnapshotShrinks):
+        pipeline.run_step(lake, "b2", "history")
+    assert [(row.status, row.revision) for row in lake.ledger.batches("b2")] == [("held", 1)]
+    assert (lake.places.triggers / "b2.json").is_file()
+    assert run(lake, confirmed=["b2"]) == ["published"]
+    assert current(lake) == 20
+    require_proved(lake)

@@ -12,6 +12,7 @@ import typer
 
 from cartbrook.cli import check, contracts, demo, doctor, quality, quarantine, query, reading, running, workspace
 from cartbrook.cli.output import note, say
+from cartbrook.config import command_line
 from cartbrook.errors import CartbrookError
 
 _EPILOG = "Exit codes: 0 all is well, 1 something needs a person (failed, refused, rejected, held, waiting), 2 wrong usage."
@@ -40,6 +41,13 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", envvar="CARTBROOK_DEBUG", help="Show the traceback of an error.")] = False,
+    engine: Annotated[
+        str | None, typer.Option("--engine", metavar="NAME", help="sail or spark, in the place of the setting.")
+    ] = None,
+    master: Annotated[
+        str | None,
+        typer.Option("--master", metavar="URL", help="Of engine spark: local\\[*], spark://host:port or sc://host:port."),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -47,6 +55,7 @@ def _options(
     global _debug  # noqa: PLW0603 - set once, by the one call of a process
     del version
     _debug = debug
+    command_line(engine=engine or ("spark" if master else None), master=master)
     if debug:
         logging.basicConfig(format="%(name)s: %(message)s")
         logging.getLogger("cartbrook").setLevel(logging.DEBUG)

@@ -96,7 +96,7 @@ def _bench(workspace: Path, domain: str) -> Iterator[tuple[Bench, list[str]]]:
                 from cartbrook.lake.session import open_engine
                 from cartbrook.trial import Bench
 
-                with open_engine(settings.engine, settings.master) as engine:
+                with open_engine(settings.engine, settings.master, settings.spark_conf) as engine:
                     yield Bench(engine.session, contract, settings, path.path), []
         finally:
             path.close()

@@ -21,6 +21,7 @@ from cartbrook.errors import CartbrookError
 if TYPE_CHECKING:
     from cartbrook.config import Settings
     from cartbrook.lake.places import Places
+    from cartbrook.lake.session import Session
 
 _LEAST_FREE = 2**30
 _PACKAGES = {
@@ -48,8 +49,8 @@ def doctor(workspace: Workspace = HERE, as_json: Json = False) -> None:
     """Look at Python, the engine, this machine and the workspace, and tell what to do about each problem."""
     checks: list[Check] = []
     settings, check = _settings(workspace)
-    checks += [_python(), check, *_versions(settings.engine), *_java(settings.engine), _engine(settings)]
-    engine_works = checks[-1].status == "ok"
+    checks += [_python(), check, *_versions(settings.engine), *_spark_needs(settings), *_engine(settings, workspace)]
+    engine_works = all(check.status == "ok" for check in checks if check.name.startswith("Engine"))
     checks += [_disk(workspace), *_workspace(workspace, readable=engine_works)]
     if as_json:
         say_json([asdict(check) for check in checks])
@@ -95,15 +96,25 @@ def _versions(engine: str) -> Iterator[Check]:
             yield Check(name, "ok", f"{installed}{f' (asked for: {wanted})' if wanted else ''}")
 
 
-def _java(engine: str) -> Iterator[Check]:
-    if engine == "spark":
-        java = shutil.which("java")
-        yield Check("Java", "ok", java) if java else Check("Java", "problem", "none found", "Install a Java 17 or 21 runtime.")
+def _spark_needs(settings: Settings) -> Iterator[Check]:
+    """What is on this machine for engine spark; a Spark Connect server brings its own Java and jars."""
+    from cartbrook.lake import spark
+
+    if settings.engine != "spark" or spark.is_remote(settings.master):
+        return
+
+    def java() -> Check:
+        found = spark.find_java()
+        return Check("Java", "ok", f"{found.version} ({found.home})")
+
+    yield _guarded("Java", java, "Install a Java 17 or 21 runtime.")
+    yield _guarded("Delta jar", lambda: Check("Delta jar", "ok", spark.delta_jar()), "pip install 'cartbrook[spark]'")
 
 
-def _engine(settings: Settings) -> Check:
-    """Start the engine and let a small table make the round."""
+def _engine(settings: Settings, workspace: Path) -> Iterator[Check]:
+    """Start the engine, let a small table make the round, and ask workers elsewhere what they have."""
     name = f"Engine {settings.engine}"
+    found: list[Check] = []
 
     def round_trip() -> Check:
         from pyspark.sql import types as T
@@ -113,18 +124,47 @@ def _engine(settings: Settings) -> Check:
         from cartbrook.lake.tables import Tables
 
         schema = T.StructType([T.StructField("x", T.LongType()), T.StructField("s", T.StringType())])
-        with tempfile.TemporaryDirectory() as folder, open_engine(settings.engine, settings.master) as engine:
+        with (
+            tempfile.TemporaryDirectory(dir=_shared(settings, workspace)) as folder,
+            open_engine(settings.engine, settings.master, settings.spark_conf) as engine,
+        ):
             path = PlainPath(Path(folder).resolve())
             tables = Tables(engine.session, path.path, {"ops.doctor": schema})
             tables.create("ops.doctor")
             tables.append("ops.doctor", tables.rows({"x": [1, 2], "s": ["a", "Ä'"]}, schema))
             read = tables.read("ops.doctor").orderBy("x").toArrow().to_pylist()
             path.close()
+            if settings.engine == "spark":
+                found.append(_guarded("Workers", lambda: _workers(engine.session, workspace), "Look at the executors' logs."))
         if read != [{"x": 1, "s": "a"}, {"x": 2, "s": "Ä'"}]:
             return Check(name, "problem", "a Delta table was read otherwise than written", "Install the tested versions.")
         return Check(name, "ok", "starts, writes and reads a Delta table")
 
-    return _guarded(name, round_trip, f"pip install 'cartbrook[{settings.engine}]'; with --debug: the traceback")
+    yield _guarded(name, round_trip, f"pip install 'cartbrook[{settings.engine}]'; with --debug: the traceback")
+    yield from found
+
+
+def _shared(settings: Settings, workspace: Path) -> Path | None:
+    """A folder that workers elsewhere see, too, if there is one: the workspace."""
+    return workspace if settings.engine == "spark" and not settings.master.startswith("local") and workspace.is_dir() else None
+
+
+def _workers(session: Session, workspace: Path) -> Check:
+    """What Python workers of Spark see: they read the delivered files, with our package, at the paths that we use."""
+    from cartbrook import __version__
+    from cartbrook.lake.spark import ask_workers
+
+    folder = workspace.resolve() / "landing"
+    told = ask_workers(session, folder if folder.is_dir() else workspace.resolve())
+    hosts = ", ".join(sorted({worker.host for worker in told}))
+    other = sorted({worker.version or "none" for worker in told} - {__version__})
+    if other:
+        advice = f"Install cartbrook {__version__} with extra spark for the Python of every worker (spark.pyspark.python)."
+        return Check("Workers", "problem", f"cartbrook is {', '.join(other)} there, not {__version__} ({hosts})", advice)
+    if not all(worker.sees for worker in told):
+        advice = "Mount the workspace at the same path on every worker."
+        return Check("Workers", "problem", f"some do not see {folder} ({hosts})", advice)
+    return Check("Workers", "ok", f"have cartbrook {__version__} and see the landing folder ({hosts})")
 
 
 def _disk(workspace: Path) -> Check:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
@@ -12,7 +14,15 @@ from pyspark.sql import types as T
 
 from cartbrook.config import Settings
 from cartbrook.contracts.model import Contracts
-from cartbrook.errors import ContractError, ForeignWrite, PublicationNotFound, WorkspaceLocked
+from cartbrook.errors import (
+    ConfigError,
+    ContractError,
+    ForeignWrite,
+    PublicationNotFound,
+    WorkspaceError,
+    WorkspaceLocked,
+)
+from cartbrook.lake.catalog import CatalogTables
 from cartbrook.lake.csv_scan import Limits, limits_of
 from cartbrook.lake.ledger import SCHEMAS, Ledger
 from cartbrook.lake.maintenance import is_readable
@@ -70,8 +80,8 @@ class Lake:
         """
         places.lake.mkdir(parents=True, exist_ok=True)
         path = PlainPath(places.lake)
-        opened = engine or open_engine(settings.engine, settings.master)
-        tables = Tables(opened.session, path.path, {**schemas, **SCHEMAS}, settings.parallel)
+        opened = engine or open_engine(settings.engine, settings.master, settings.spark_conf)
+        tables = _tables(opened, path.path, {**schemas, **SCHEMAS}, settings)
         return cls(
             places=places,
             settings=settings,
@@ -109,7 +119,7 @@ class Lake:
         return limits_of(self.settings)
 
     def create(self) -> None:
-        """Create every table and publication 0; goes on where an interrupted call stopped."""
+        """Create every table and publication 0; goes on where an interrupted call stopped. The schemas of a catalog are there."""
         names = [*SCHEMAS, *self.tables_all()]
         self.tables.each(self.tables.create, names)
         if self.tables.version("ops.publications") == 0:
@@ -179,10 +189,14 @@ class Lake:
     def exclusive(self) -> Iterator[None]:
         """Hold the workspace for writing; the operating system lets go of it when the process ends, however it ends.
 
+        Where tables are in a catalog the lock keeps out this machine's processes alone: volumes have none. Runs of a job are kept
+        apart by the job (`max_concurrent_runs: 1`).
+
         Raises:
             WorkspaceLocked: Another process holds it.
         """
-        lock = FileLock(self.places.lock)
+        catalog = self.settings.catalog
+        lock = FileLock(self.places.lock if catalog is None else Path(tempfile.gettempdir(), f"cartbrook-{catalog}.lock"))
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -193,6 +207,12 @@ class Lake:
             yield
         finally:
             lock.release()
+
+    def require(self) -> None:
+        """Raise WorkspaceError unless the tables are there."""
+        if not self.tables.exists("ops.publications"):
+            where = self.settings.catalog or self.places.root
+            raise WorkspaceError(f"{where} holds no tables of cartbrook.", hint="`init` makes them; on Databricks the job setup.")
 
     # heads
 
@@ -206,19 +226,22 @@ class Lake:
         Returns:
             The tables that were restored and their new heads.
         """
-        strays = [name for name in self.pinned if self.tables.version(name) != versions[name]]
+        strays = self._strays(versions)
         restored = {name: self.tables.restore(name, versions[name]) for name in strays}
         self.tables.forget_written()
         return restored
 
     def require_heads(self, versions: Mapping[str, int]) -> None:
         """Raise ForeignWrite if a pinned head is not at its version."""
-        strays = [name for name in self.pinned if self.tables.version(name) != versions[name]]
+        strays = self._strays(versions)
         if strays:
             raise ForeignWrite(
                 f"Tables were written by someone else while this ran: {', '.join(strays[:5])}. Nothing was published.",
                 hint="Only cartbrook may write its tables. Run again.",
             )
+
+    def _strays(self, versions: Mapping[str, int]) -> list[str]:
+        return [name for name, head in self.tables.heads(self.pinned).items() if head != versions[name]]
 
     def checkpoint(self) -> None:
         """Write checkpoints where logs have grown long; to be called after a publication."""
@@ -237,6 +260,16 @@ class Lake:
     def published(self, name: str, publication: Publication) -> DataFrame:
         """A pinned table as readers see it."""
         return self.tables.read(name, publication.table_versions[name])
+
+
+def _tables(engine: Engine, folder: Path, schemas: Mapping[str, T.StructType], settings: Settings) -> Tables:
+    if settings.catalog is None:
+        return Tables(engine.session, folder, schemas, settings.parallel)
+    if engine.name == "sail":
+        raise ConfigError("Setting 'catalog' is for Spark and Databricks.", hint="On Sail tables are folders of the workspace.")
+    return CatalogTables(
+        engine.session, folder, schemas, settings.parallel, catalog=settings.catalog, retention_days=settings.retention_days
+    )
 
 
 def _refuse(problems: list[str]) -> None:

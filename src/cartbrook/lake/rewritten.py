@@ -41,6 +41,8 @@ def rewritten(tables: Tables, name: str, since: int, columns: Sequence[str]) -> 
         None where its log does not tell: commits are not there any more, its schema changed, or it is partitioned or marks
         deleted rows beside its files.
     """
+    if not tables.is_local:
+        return None
     folder = tables.folder(name)
     found = _files(folder, since, tables.version(name))
     if found is None:

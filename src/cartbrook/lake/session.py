@@ -5,25 +5,25 @@ from __future__ import annotations
 import contextlib
 import importlib.machinery
 import importlib.util
-import shutil
 import socket
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from cartbrook.config import environment
 from cartbrook.errors import EngineError
+from cartbrook.lake import spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession as Session
 else:
     Session = Any
 
-__all__ = ["Engine", "Session", "open_engine"]
+__all__ = ["Engine", "Session", "adopt", "open_engine"]
 
-DELTA_JAR = "io.delta:delta-spark_4.2_2.13:4.4.0"
 # Else PySpark walks the stack and looks for IPython at every column made: a quarter of a small batch. Static on Spark.
 _DEBUGGING = "spark.python.sql.dataFrameDebugging.enabled"
 
@@ -55,19 +55,27 @@ class Engine:
         self.close()
 
 
-def open_engine(name: str = "sail", master: str = "local[*]") -> Engine:
+def open_engine(name: str = "sail", master: str = "local[*]", conf: Mapping[str, str] | None = None) -> Engine:
     """Open an engine by name.
 
     Args:
         name: ``sail`` or ``spark``.
-        master: For ``spark``: ``local[N]`` or ``spark://host:port``.
+        master: For ``spark``: ``local[N]``, a standalone cluster ``spark://host:port``, or the address ``sc://host:port`` of a
+            Spark Connect server that runs already.
+        conf: Settings for ``spark`` that go before ours, by their names in Spark.
 
     Raises:
-        EngineError: It is not installed, or Java is missing.
+        EngineError: It is not installed, there is no Java that fits, or no server answers.
     """
-    engine = _open_spark(master) if name == "spark" else _open_sail()
+    engine = _open_spark(master, conf or {}) if name == "spark" else _open_sail()
     engine.session.conf.set("spark.sql.session.timeZone", "UTC")
     return engine
+
+
+def adopt(session: Session) -> Engine:
+    """An engine of a session that someone else opened and closes: the `spark` of a Databricks notebook."""
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    return Engine("databricks", session, lambda: None)
 
 
 def _open_sail() -> Engine:
@@ -97,30 +105,58 @@ def _open_sail() -> Engine:
     return Engine("sail", session, close)
 
 
-def _open_spark(master: str) -> Engine:
-    _require("delta", "spark")
-    if shutil.which("java") is None:
-        raise EngineError("Engine spark needs Java and none was found.", hint="Install a Java 17 or 21 runtime.")
-    environment(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1", SPARK_LOCAL_REMOTE="1", SPARK_CONNECT_MODE_ENABLED="1")
+def _open_spark(master: str, conf: Mapping[str, str]) -> Engine:
+    _require("pyspark", "spark")
+    return _reach(master, conf) if spark.is_remote(master) else _start(master, conf)
+
+
+def _reach(address: str, conf: Mapping[str, str]) -> Engine:
+    """A session of a Spark Connect server that runs already, with Delta's jars and settings of its own."""
+    environment(SPARK_CONNECT_MODE_ENABLED="1")
+    _name_main_module()
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.session import SparkSession
+
+    where = urlsplit(address.partition("/;")[0])
+    try:
+        # The client would call a server that is not there again and again for minutes.
+        socket.create_connection((where.hostname or "", where.port or 15002), timeout=10).close()
+        session = cast("Session", SparkSession.builder.remote(address).create())
+        for key, value in conf.items():
+            session.conf.set(key, value)
+        session.sql("SELECT 1").toArrow()
+    except (OSError, ValueError, PySparkException) as error:
+        raise EngineError(
+            f"No Spark Connect server answers at {where.scheme}://{where.netloc}.",
+            hint="Start one with Delta's jars: docs/spark.md says how.",
+        ) from error
+    return Engine("spark", session, session.stop)
+
+
+def _start(master: str, conf: Mapping[str, str]) -> Engine:
+    """A session of a server that is started here, and whose work the master's workers do."""
+    _require("py4j", "spark")
+    java = spark.find_java()
+    environment(PYSPARK_PYTHON=sys.executable, JAVA_HOME=str(java.home), SPARK_LOCAL_REMOTE="1", SPARK_CONNECT_MODE_ENABLED="1")
+    _name_main_module()
+    if spark.is_local(master):
+        environment(SPARK_LOCAL_IP="127.0.0.1")
+    from py4j.protocol import Py4JError  # type: ignore[import-not-found] # comes with pyspark alone
+    from pyspark.errors import PySparkException
     from pyspark.sql.connect.session import SparkSession
 
     port = _free_port()
-    settings = {
-        "spark.app.name": "cartbrook",
-        "spark.jars.packages": DELTA_JAR,
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        # Small batches: 200 shuffle partitions and 50 snapshot partitions cost seconds each.
-        "spark.sql.shuffle.partitions": "2",
-        "spark.databricks.delta.snapshotPartitions": "1",
-        "spark.ui.enabled": "false",
-        "spark.connect.grpc.binding.address": "127.0.0.1",
-        "spark.connect.grpc.binding.port": str(port),
-        _DEBUGGING: "false",
-    }
-    # What `builder.master(...).getOrCreate()` does, but for the port: that one knows 15002 only, so a machine has room for one.
-    SparkSession._start_connect_server(master, settings)  # noqa: SLF001
-    session = cast("Session", SparkSession.builder.remote(f"sc://localhost:{port}").create())
+    settings = {**spark.settings(master, port, conf), _DEBUGGING: "false"}
+    try:
+        # What `builder.master(...).getOrCreate()` does, but for the port: that one knows 15002 only, so that a machine has room
+        # for one.
+        SparkSession._start_connect_server(master, settings)  # noqa: SLF001
+        session = cast("Session", SparkSession.builder.remote(f"sc://localhost:{port}").create())
+    except (PySparkException, Py4JError) as error:
+        raise EngineError(
+            f"Spark did not start with master {master}.",
+            hint="Its own words are above. The first start fetches Delta's jars from Maven Central (or spark.jars.ivySettings).",
+        ) from error
     return Engine("spark", session, session.stop)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
@@ -76,6 +76,9 @@ class Tables:
         written: Versions this process gave to tables, since `forget_written`.
     """
 
+    is_local: ClassVar[bool] = True
+    """The logs can be read, and tables written, without the engine."""
+
     def __init__(self, session: Session, root: Path, schemas: Mapping[str, T.StructType], parallel: int = 4) -> None:
         self.session = session
         self.written: dict[str, int] = {}
@@ -93,10 +96,7 @@ class Tables:
         Args:
             where: Slice columns and the integer, or integers, they must have.
         """
-        reader = self.session.read.format("delta")
-        if version is not None:
-            reader = reader.option("versionAsOf", version)
-        frame = reader.load(self._location(name))
+        frame = self._load(name, version)
         for column, value in (where or {}).items():
             values = [value] if isinstance(value, int) else list(value)
             frame = frame.where(F.col(column).isin(*values) if len(values) != 1 else F.col(column) == values[0])
@@ -133,9 +133,10 @@ class Tables:
 
     def create(self, name: str) -> None:
         """Create an empty table at version 0; nothing happens if it is there."""
-        if not DeltaTable.is_deltatable(str(self._root / name.replace(".", "/"))):
-            empty = self.session.createDataFrame([], self._schemas[name]).write.format("delta")
-            empty.options(**{"delta.checkpointInterval": _NEVER}).mode("append").save(self._location(name))
+        if not self.exists(name):  # delta-rs, since on Spark two dozen tables take a minute
+            schema = DeltaSchema.from_json(self._schemas[name].json())
+            place = self._root / name.replace(".", "/")
+            DeltaTable.create(str(place), schema, "ignore", configuration={"delta.checkpointInterval": _NEVER})
 
     def checkpoint(self, name: str, every: int = 50) -> None:
         """Write a checkpoint where the log has grown by `every` commits since the last: opening a table reads all of these.
@@ -178,7 +179,7 @@ class Tables:
 
     def record(self, name: str, columns: Mapping[str, Sequence[object]]) -> None:
         """Add rows of Python values, see `rows`."""
-        self.rows(columns, self._schemas[name]).write.format("delta").mode("append").save(self._location(name))
+        self._add(name, self.rows(columns, self._schemas[name]))
         self._note(name)
 
     def overwrite(self, name: str, rows: DataFrame, *, exact: bool = False) -> None:
@@ -189,7 +190,7 @@ class Tables:
         """
         if exact:
             self._require_alike(name)
-        (rows if exact else self._conform(name, rows)).write.format("delta").mode("overwrite").save(self._location(name))
+        self._put(name, rows if exact else self._conform(name, rows))
         self._note(name)
 
     def replace(self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True, exact: bool = False) -> int:
@@ -208,7 +209,7 @@ class Tables:
         # Sail's replaceWhere fails on tables with an array column. Two commits do: nobody reads between them, since a bronze
         # slice belongs to the batch that is running and all other tables are read at their published versions.
         if held and not self.is_empty(self.read(name, where=where)):
-            self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {predicate(where)}").collect()
+            self.session.sql(f"DELETE FROM {self._named(name)} WHERE {predicate(where)}").collect()
         before = self.version(name)
         self._write(name, inside)
         return self._rows_added(name) if self.version(name) > before else 0  # for no rows Sail makes no commit
@@ -231,7 +232,7 @@ class Tables:
 
     def delete(self, name: str, where: Mapping[str, int | str]) -> None:
         """Take one slice away; no commit if it is empty."""
-        self.session.sql(f"DELETE FROM delta.`{self._location(name)}` WHERE {predicate(where)}").collect()
+        self.session.sql(f"DELETE FROM {self._named(name)} WHERE {predicate(where)}").collect()
         self._note(name)
 
     def insert(self, name: str, rows: DataFrame, key: Sequence[str]) -> None:
@@ -257,7 +258,8 @@ class Tables:
             return once
         kinds = once.values("_change")
         replaced = once.count_others("_change", INSERT)
-        if replaced > (_MANY if all(isinstance(self._schemas[name][column].dataType, _LITERAL) for column in key) else 0):
+        deletes = self.is_local and all(isinstance(self._schemas[name][column].dataType, _LITERAL) for column in key)
+        if replaced > (_MANY if deletes else 0):
             self._merge(name, once, key, kinds)
             return once
         rows = self._conform(name, once.frame.where(F.col("_change") != DELETE).drop("_change", "_before"))
@@ -286,7 +288,7 @@ class Tables:
             clauses.append(f"WHEN NOT MATCHED AND s._change <> '{DELETE}' THEN INSERT ({names}) VALUES ({values})")
         with named({"source": source}) as views:
             self.session.sql(
-                f"MERGE INTO delta.`{self._location(name)}` t USING {views['source']} s ON {matched} {' '.join(clauses)}"
+                f"MERGE INTO {self._named(name)} t USING {views['source']} s ON {matched} {' '.join(clauses)}"
             ).collect()
         self._note(name)
 
@@ -313,10 +315,10 @@ class Tables:
         Spark Connect has no cache that all engines share.
         """
         folder = self._root / STAGING / uuid.uuid4().hex
-        frame.write.parquet(f"file://{folder}")
+        frame.write.parquet(url := self._url(folder))
         files = tuple(folder.glob("*.parquet"))
         rows = sum(parquet.read_metadata(file).num_rows for file in files)
-        return Staged(rows, files, self.session, frame)
+        return Staged(rows, files, url, self.session, frame)
 
     def clear_staging(self) -> None:
         """Remove what was staged; nothing made from it can be read any more."""
@@ -363,10 +365,33 @@ class Tables:
         """A small frame of Python values, see `frame_of`."""
         return frame_of(self.session, columns, schema)
 
+    # where tables are: what a lake in a catalog has otherwise (lake/catalog.py)
+
+    def exists(self, name: str) -> bool:
+        """True if the table is there."""
+        return DeltaTable.is_deltatable(str(self._root / name.replace(".", "/")))
+
+    def _url(self, path: Path) -> str:
+        return f"file://{path}"
+
+    def _named(self, name: str) -> str:
+        """The table in an SQL statement."""
+        return f"delta.`{self._location(name)}`"
+
+    def _load(self, name: str, version: int | None) -> DataFrame:
+        reader = self.session.read.format("delta")
+        return (reader if version is None else reader.option("versionAsOf", version)).load(self._location(name))
+
+    def _add(self, name: str, rows: DataFrame) -> None:
+        rows.write.format("delta").option("targetFileSize", str(FILE_BYTES)).mode("append").save(self._location(name))
+
+    def _put(self, name: str, rows: DataFrame) -> None:
+        rows.write.format("delta").mode("overwrite").save(self._location(name))
+
     # inside
 
     def _location(self, name: str) -> str:
-        return f"file://{self._root}/{name.replace('.', '/')}"
+        return self._url(self._root / name.replace(".", "/"))
 
     def _stored(self, name: str, version: int | None = None) -> T.StructType:
         return T.StructType.fromJson(json.loads(self.delta(name, version).schema().to_json()))
@@ -395,7 +420,7 @@ class Tables:
         return sum(int(json.loads(add.get("stats") or "{}").get("numRecords", 0)) for add in adds if add)
 
     def _write(self, name: str, rows: DataFrame) -> None:
-        rows.write.format("delta").option("targetFileSize", str(FILE_BYTES)).mode("append").save(self._location(name))
+        self._add(name, rows)
         self._note(name)
 
     def _note(self, name: str) -> None:

@@ -32,6 +32,7 @@ class Staged:
 
     rows: int
     files: tuple[Path, ...]
+    _url: str
     _session: Session
     _evaluated: DataFrame
 
@@ -40,7 +41,7 @@ class Staged:
         """The rows, cheap to read however often."""
         if self.rows == 0:  # Sail then writes no file, so that the schema is lost
             return self._session.createDataFrame([], self._evaluated.schema)
-        return self._session.read.parquet(f"file://{self.files[0].parent}")
+        return self._session.read.parquet(self._url)
 
     def fetch(self, **where: str) -> list[dict[str, Any]]:
         """The rows as Python values, those that have some texts in columns; `fetch` of the frame would be planned twice."""

@@ -1,0 +1,24 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC # publish
+# MAGIC Balances the books and records in one commit which table versions readers may trust; then the views show these.
+
+# COMMAND ----------
+
+dbutils.widgets.text("workspace", "")
+dbutils.widgets.text("catalog", "")
+dbutils.widgets.text("batch_id", "")
+
+# COMMAND ----------
+
+from cartbrook import job
+
+with job.open_lake(spark, dbutils.widgets.get("workspace"), dbutils.widgets.get("catalog")) as lake:
+    result = job.carry_on(lake, dbutils.widgets.get("batch_id"), "publish")
+    views = job.show(lake)
+
+# COMMAND ----------
+
+dbutils.jobs.taskValues.set("rows_in", result.rows_in or 0)
+dbutils.jobs.taskValues.set("rows_out", result.rows_out or 0)
+dbutils.jobs.taskValues.set("views", views)
