@@ -37,7 +37,7 @@ def test_the_job_in_a_catalog(engine, session, catalog, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "databricks.sdk", ModuleType("databricks.sdk"))
     volume, straight, warehouse = (tmp_path / name for name in ("volume", "straight", "warehouse"))
     volume.mkdir()
-    (volume / "cartbrook.yaml").write_text("stable_seconds: 0\n")
+    (volume / "cartbrook.yaml").write_text("stable_seconds: 0\nreporting_currency: USD\n")  # as story.SETTINGS
     given = {"workspace": str(volume), "catalog": catalog}
     assert JobRun("setup", session, {**given, "predictive_optimization": "leave"}).start().errors == {}
     submit(volume, story.SMALL, load_contracts())
