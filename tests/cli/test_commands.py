@@ -241,7 +241,7 @@ def test_doctor(cartbrook, shop, tmp_path):
     """`doctor` finds a healthy workspace healthy, and says what to do about a broken settings file."""
     checks = {check["name"]: check for check in cartbrook("doctor", "-w", shop, "--json").json}
     assert checks["Engine sail"]["status"] == "ok"
-    assert checks["Tables"]["found"].startswith("23 tables open at the versions of publication")
+    assert checks["Tables"]["found"].startswith("25 tables open at the versions of publication")
     assert "reached by a link" in checks["Path"]["found"]
     (tmp_path / "cartbrook.yaml").write_text("engin: spark\n", "utf-8")
     ended = cartbrook("doctor", "-w", tmp_path)
