@@ -78,10 +78,13 @@ bench: .venv/.ready-dev ## Measure against the floor, a rival and growth, see be
 
 ## Checking
 
-.PHONY: test test-fast lint types imports build check
-test: .venv/.ready-dev .venv-spark/.ready ## The whole suite on Sail, then the parity suite on Apache Spark
+.PHONY: test test-spark test-fast lint types imports build check
+test: .venv/.ready-dev .venv-spark/.ready ## The whole suite on Sail, then rules and a cluster on Apache Spark
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal
-	.venv-spark/bin/pytest --engine=spark tests/parity
+	.venv-spark/bin/pytest --engine=spark tests/parity/test_sql_rules.py tests/parity/test_cluster.py
+
+test-spark: .venv-spark/.ready ## All parity tests on Apache Spark: the whole story, and tables in a catalog (half an hour)
+	.venv-spark/bin/pytest --engine=spark --timeout=1800 tests/parity
 
 test-fast: .venv/.ready-dev ## The suite on Sail without the slow tests
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal -m "not slow"

@@ -100,7 +100,8 @@ def _trust(lake: Path, name: str, version: int) -> None:
 def test_the_rival_makes_the_same_marts(lakes: tuple[Path, Path], triggers: list[Path], tmp_path: Path) -> None:
     """Its tables have our columns and as many rows, so that both do the same work."""
     Load(triggers[0], tmp_path).run()
-    for place in sorted((lakes[0] / "gold").iterdir()):
+    internal = {"sales_totals"}  # what our marts are added up from
+    for place in sorted(place for place in (lakes[0] / "gold").iterdir() if place.name not in internal):
         ours, theirs = DeltaTable(place), DeltaTable(tmp_path / "gold" / place.name)
         names = [field.name for field in ours.schema().fields if field.name not in verify.OURS_ALONE]
         assert sorted(names) == sorted(field.name for field in theirs.schema().fields), place.name

@@ -85,6 +85,8 @@ def test_killed_after_each_step(scene, processes, workspace):
     assert tuple(pipeline.STORY) == AFTER_STEPS
     shop = workspace(scene.before)
     for step in AFTER_STEPS:
+        if step == "archive":  # a batch that was published is archived before anything else, not by the story
+            shop = workspace(scene.before)
         processes.dies(shop, "run", STEP(step), "after")
         seen = scene.states["after" if step in PUBLISHED else "before"].published
         assert differences(seen, scene.published(shop)) == []
