@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass
 
 from cartbrook import runner
+from cartbrook.lake import log
 from cartbrook.lake import maintenance as upkeep
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.ledger import PUBLICATIONS, SCHEMAS, minutes_since
@@ -48,7 +49,7 @@ class Maintained:
 def is_due(lake: Lake) -> bool:
     """True if there have been as many publications since the last maintenance as the settings say."""
     every = lake.settings.maintain_every
-    return every > 0 and lake.tables.is_local and lake.tables.grown(PUBLICATIONS) >= every
+    return every > 0 and lake.tables.is_local and log.grown(lake.tables.folder(PUBLICATIONS)) >= every
 
 
 def automatic(lake: Lake, base: Publication) -> Publication:

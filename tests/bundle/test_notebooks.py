@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from tests.bundle import bundle
 from tests.bundle.notebooks import CELL, SOURCE
-from tests.property.shops import batch, customer, order, product, shipment, stock
+from tests.property.shops import FIRST, SECOND, batch, customer
 
 from cartbrook import pipeline
 from cartbrook.config import Settings
@@ -18,18 +18,6 @@ from cartbrook.testing import content, differences, submit
 
 NOTEBOOKS = sorted((bundle.ROOT / "notebooks").glob("*.py"))
 SETTINGS = Settings(stable_seconds=Decimal(0))
-FIRST = batch(
-    1, 10, customers=[customer(), customer("")], products=[product()], orders=[order("o9", "c9")], shipping=[shipment("s9", "o9")]
-)
-SECOND = batch(
-    2,
-    11,
-    customers=[customer(name="Bob"), customer("c9"), customer("c9"), customer("c9", "Eve")],
-    products=[product(price="11.00"), product("p2", price="none")],
-    orders=[order(), order("o2", "c7")],
-    shipping=[shipment(), shipment("s2", "o2")],
-    inventory=[stock(), stock("p8")],
-)
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ REBUILD_POINTS = {
 MAINTAIN_POINTS = {
     "two tables compacted": (NOTE, "after", 2, None),
     "between the publication and the ledger's tables": (PUBLISH, "after", 1, None),
-    "some files removed": ("pathlib.Path.unlink", "after", 9, "cartbrook.lake.maintenance.Excess.remove"),
+    "some files removed": ("pathlib.Path.unlink", "after", 3, "cartbrook.lake.maintenance.Excess.remove"),
 }
 EVOLVE_POINTS = {
     "one table altered": (NOTE, "after", 1, "cartbrook.lake.lake.Lake.evolve", False),

@@ -230,6 +230,21 @@ def stock(product_id: str = "p1", quantity: str = "5", **more: str) -> Row:
     return {"inventory_id": "i", "product_id": product_id, "warehouse_id": "w1", "stock_quantity": quantity, **more}
 
 
+FIRST = batch(
+    1, 10, customers=[customer(), customer("")], products=[product()], orders=[order("o9", "c9")], shipping=[shipment("s9", "o9")]
+)
+SECOND = batch(
+    2,
+    11,
+    customers=[customer(name="Bob"), customer("c9"), customer("c9"), customer("c9", "Eve")],
+    products=[product(price="11.00"), product("p2", price="none")],
+    orders=[order(), order("o2", "c7")],
+    shipping=[shipment(), shipment("s2", "o2")],
+    inventory=[stock(), stock("p8")],
+)
+"""Two deliveries with parents that come late, copies, conflicts and records that break rules."""
+
+
 FIXES: Mapping[str, Row] = {
     "customers": customer(),
     "products": product(),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.property.shops import batch, customer, order, product, shipment, stock
+from tests.property.shops import FIRST, SECOND
 
 from cartbrook import pipeline
 from cartbrook.config import Settings
@@ -19,18 +19,6 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = Settings(stable_seconds=Decimal(0))
 STEPS = ("ingest", "validate", "history", "facts", "marts", "publish", "archive")
-FIRST = batch(
-    1, 10, customers=[customer(), customer("")], products=[product()], orders=[order("o9", "c9")], shipping=[shipment("s9", "o9")]
-)
-SECOND = batch(
-    2,
-    11,
-    customers=[customer(name="Bob"), customer("c9"), customer("c9"), customer("c9", "Eve")],
-    products=[product(price="11.00"), product("p2", price="none")],
-    orders=[order(), order("o2", "c7")],
-    shipping=[shipment(), shipment("s2", "o2")],
-    inventory=[stock(), stock("p8")],
-)
 
 
 @pytest.fixture(scope="module")

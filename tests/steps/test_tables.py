@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
 from cartbrook.errors import SchemaMismatch
 from cartbrook.frames.schema import struct
+from cartbrook.lake.fit import Difference
 from cartbrook.lake.literals import literal, quoted
-from cartbrook.lake.tables import Difference, Tables
+from cartbrook.lake.tables import FILE_BYTES, Tables
 from cartbrook.lake.values import fetch
 
 SCHEMA = struct("k string, n int, money decimal(18,2), texts array<string>, seq int")
@@ -146,6 +148,21 @@ def test_merge_brings_changes(tables, frame, monkeypatch, many, key):
     tables.merge(NAME, changed, key)
     assert sorted(rows(tables)) == [("c", 3, 1), ("d", 4, 2), ("it's", None, 1)]
     assert tables.forget_written() == {NAME: tables.version(NAME)}
+
+
+def test_files_stay_small(session, lake_dir):
+    """A change of rows in several files leaves several: one large file would be rewritten for each row from then on."""
+    tables = Tables(session, lake_dir, {NAME: struct("k string, hash string")})
+    tables.create(NAME)
+    rows = session.range(150_000).selectExpr("lpad(string(id), 6, '0') AS k", "sha2(string(id), 256) AS hash")
+    tables.insert(NAME, rows, ("k",))
+    files = len(tables.delta(NAME).file_uris())
+    changed = rows.where("k LIKE '%0000'").selectExpr("k", "'x' AS hash", "'update' AS _change")
+    tables.merge(NAME, changed, ("k",))
+    kept = [size for size in pa.table(tables.delta(NAME).get_add_actions())["size_bytes"].to_pylist() if size > FILE_BYTES]
+    assert files > 2
+    assert kept == []
+    assert (tables.count(NAME), tables.read(NAME).where("hash = 'x'").count()) == (150_000, 15)
 
 
 def test_merge_without_changes_makes_no_commit(tables, frame):

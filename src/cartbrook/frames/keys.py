@@ -12,6 +12,8 @@ from cartbrook.frames.rules import any_of
 
 _PRUNED = 20
 """Engines compare so many literals of one list with the statistics of files and row groups, and read all for a longer list."""
+_SPANS = 16
+"""So many ranges tell where the values of a longer list lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,11 @@ def within(rows: DataFrame, keys: Keys | None, key: Sequence[str]) -> DataFrame:
 
 
 def one_of(column: str, values: Collection[str | int]) -> Column:
-    """True where a column has one of these values; in short lists, see `_PRUNED`."""
+    """True where a column has one of these values, in a form that statistics of files are compared with."""
     ordered = sorted(values)
-    parts = [ordered[begin : begin + _PRUNED] for begin in range(0, len(ordered), _PRUNED)]
-    return any_of([F.col(column).isin(*part) for part in parts])
+    listed = F.col(column).isin(*ordered)
+    if len(ordered) <= _PRUNED:
+        return listed
+    size = -(-len(ordered) // _SPANS)
+    spans = [ordered[begin : begin + size] for begin in range(0, len(ordered), size)]
+    return listed & any_of([F.col(column).between(span[0], span[-1]) for span in spans])

@@ -17,8 +17,9 @@ from pyspark.sql import types as T
 
 from cartbrook.errors import ConfigError
 from cartbrook.lake.literals import quoted
+from cartbrook.lake.log import Mark
 from cartbrook.lake.session import Session
-from cartbrook.lake.tables import Mark, Tables
+from cartbrook.lake.tables import Tables
 from cartbrook.lake.values import fetch
 from cartbrook.types import Publication
 

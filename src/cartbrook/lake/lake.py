@@ -24,11 +24,12 @@ from cartbrook.errors import (
 )
 from cartbrook.lake.catalog import CatalogTables
 from cartbrook.lake.csv_scan import Limits, limits_of
+from cartbrook.lake.fit import Difference
 from cartbrook.lake.ledger import SCHEMAS, Ledger
 from cartbrook.lake.maintenance import is_readable
 from cartbrook.lake.places import Places, PlainPath
 from cartbrook.lake.session import Engine, open_engine
-from cartbrook.lake.tables import Difference, Tables
+from cartbrook.lake.tables import Tables
 from cartbrook.types import Operation, Publication
 
 if TYPE_CHECKING:

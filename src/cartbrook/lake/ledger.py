@@ -15,7 +15,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from cartbrook.errors import PublicationNotFound, WorkspaceError
-from cartbrook.lake.tables import Mark, Tables
+from cartbrook.lake.log import Mark
+from cartbrook.lake.tables import Tables
 from cartbrook.lake.values import fetch
 from cartbrook.types import BatchRow, LiveBatch, Operation, Publication, StepRun
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+INSERT, DELETE = "insert", "delete"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_BETWEEN = "\x1f"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -43,6 +46,25 @@ def predicate(where: Mapping[str, int | str]) -> str:
     return " AND ".join(f"{quoted(column)} = {literal(value)}" for column, value in where.items())
 
 
+def merge_statement(target: str, source: str, columns: Sequence[str], key: Sequence[str], kinds: Collection[str]) -> str:
+    """A MERGE of rows that say in `_change` what they are for.
+
+    Args:
+        columns: All columns of the target.
+        kinds: What `_change` is among the rows: insert, update, upsert (not known which) or delete.
+    """
+    matched = " AND ".join(f"t.{quoted(column)} = s.{quoted(column)}" for column in key)
+    updates = ", ".join(f"{quoted(column)} = s.{quoted(column)}" for column in columns if column not in key)
+    names = ", ".join(quoted(column) for column in columns)
+    values = ", ".join(f"s.{quoted(column)}" for column in columns)
+    clauses = [f"WHEN MATCHED THEN UPDATE SET {updates}"]
+    if DELETE in kinds:
+        clauses.insert(0, f"WHEN MATCHED AND s._change = '{DELETE}' THEN DELETE")
+    if set(kinds) - {"update", DELETE}:
+        clauses.append(f"WHEN NOT MATCHED AND s._change <> '{DELETE}' THEN INSERT ({names}) VALUES ({values})")
+    return f"MERGE INTO {target} t USING {source} s ON {matched} {' '.join(clauses)}"
+
+
 def key_predicate(keys: Sequence[Mapping[str, object]]) -> str:
     """The condition that a row has one of these keys, for delta-rs, whose literals follow the SQL standard.
 
@@ -50,24 +72,24 @@ def key_predicate(keys: Sequence[Mapping[str, object]]) -> str:
         keys: Values by column, the same columns in each, none of them NULL.
     """
     names = list(keys[0])
-    if len(names) == 1:
-        return f"{quoted_twice(names[0])} IN ({', '.join(_standard(key[names[0]]) for key in keys)})"
-    # The first column alone finds the files; halved again and again, as a long chain of OR is too deep to be parsed.
-    firsts = sorted({_standard(key[names[0]]) for key in keys})
-    whole = [" AND ".join(f"{quoted_twice(name)} = {_standard(key[name])}" for name in names) for key in keys]
-    return f"{quoted_twice(names[0])} IN ({', '.join(firsts)}) AND {_either(whole)}"
+    listed = [f"{quoted_twice(name)} IN ({_list({_standard(key[name]) for key in keys})})" for name in names]
+    if len(names) > 1:  # as one text: a long chain of OR is compared with each row one by one
+        whole = ", ".join(part for name in names for part in (f"'{_BETWEEN}'", f"CAST({quoted_twice(name)} AS VARCHAR)"))
+        listed.append(f"concat({whole}) IN ({_list({_standard(_text(key)) for key in keys})})")
+    return " AND ".join(listed)
+
+
+def _text(key: Mapping[str, object]) -> str:
+    return "".join(f"{_BETWEEN}{value}" for value in key.values())
+
+
+def _list(literals: Iterable[str]) -> str:
+    return ", ".join(sorted(literals))
 
 
 def quoted_twice(name: str) -> str:
     """A column name as an identifier of the SQL standard."""
     return f'"{quoted(name)[1:-1]}"'
-
-
-def _either(conditions: Sequence[str]) -> str:
-    if len(conditions) == 1:
-        return f"({conditions[0]})"
-    half = len(conditions) // 2
-    return f"({_either(conditions[:half])} OR {_either(conditions[half:])})"
 
 
 def _standard(value: object) -> str:

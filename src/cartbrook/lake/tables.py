@@ -8,16 +8,12 @@ set by the writer itself, and literals come from `literal` alone.
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
@@ -28,44 +24,24 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from cartbrook.errors import SchemaMismatch
-from cartbrook.lake.literals import key_predicate, literal, predicate, quoted
+from cartbrook.lake import fit, log
+from cartbrook.lake.fit import Difference
+from cartbrook.lake.literals import DELETE, INSERT, key_predicate, literal, merge_statement, predicate
+from cartbrook.lake.log import Mark
 from cartbrook.lake.session import Session
+from cartbrook.lake.threads import Item, Result, in_threads
 from cartbrook.lake.values import STAGING, Staged, arrow_of, fetch, frame_of, named
 
-INSERT, DELETE = "insert", "delete"
-
-_COMMIT = re.compile(r"[0-9]{20}\.json")
-_HINT = "_last_checkpoint"
-"""Names the newest checkpoint. With it, Sail 0.7.2 cannot read any version older than that checkpoint."""
-_NEVER = "1000000000"
 FILE_BYTES = 2 * 2**20
 """A file of about 30,000 facts: what an update rewrites, and the least that is read where statistics name a file."""
+_PROPERTIES = {"delta.checkpointInterval": "1000000000", "delta.targetFileSize": str(FILE_BYTES)}
+"""No checkpoints by engines; and delta-rs, too, keeps to the size: else a delete leaves one file in the place of many."""
 _MANY = 20_000
 """Above so many rows to replace, a MERGE; below, they are deleted by their keys in the few files that hold them."""
 _LITERAL = (T.StringType, T.LongType, T.IntegerType, T.DateType)
 """The types of keys by which rows can be deleted."""
 _SORTED_FROM = 50_000
 """So many rows or more are written in the order of their key, so that statistics tell where a key lies."""
-
-
-Mark = tuple[int, int]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How a stored table differs from the declared one, by column.
-
-    Attributes:
-        missing: Declared columns that the table does not have.
-        surplus: Columns of the table that are not declared.
-        changed: The stored and the declared type of those that are of another type.
-    """
-
-    missing: tuple[str, ...]
-    surplus: tuple[str, ...]
-    changed: Mapping[str, tuple[str, str]]
 
 
 class Tables:
@@ -86,6 +62,7 @@ class Tables:
         self._schemas = schemas
         self._parallel = parallel
         self._alike: dict[str, tuple[T.StructField, ...]] = {}  # tables that hold what is declared, and what they hold beside it
+        self._counts: dict[str, tuple[Mark, int]] = {}  # rows by head; several steps of a batch ask
         self._lock = threading.Lock()
 
     # reading
@@ -108,8 +85,7 @@ class Tables:
 
     def version(self, name: str) -> int:
         """The version of a table's head."""
-        log = self._root / name.replace(".", "/") / "_delta_log"
-        return max(int(entry.name[:20]) for entry in os.scandir(log) if _COMMIT.fullmatch(entry.name))
+        return log.head(self.folder(name))
 
     def folder(self, name: str) -> Path:
         """Where a table lies."""
@@ -120,10 +96,8 @@ class Tables:
         return DeltaTable(str(self.folder(name)), version=version)
 
     def mark(self, name: str) -> Mark:
-        """What tells a table's head from every other; a folder that was copied back has another one, too."""
-        version = self.version(name)
-        commit = self._root / name.replace(".", "/") / "_delta_log" / f"{version:020d}.json"
-        return version, commit.stat().st_mtime_ns
+        """What tells a table's head from every other."""
+        return log.mark(self.folder(name))
 
     def heads(self, names: Iterable[str]) -> dict[str, int]:
         """The head versions of several tables."""
@@ -135,35 +109,20 @@ class Tables:
         """Create an empty table at version 0; nothing happens if it is there."""
         if not self.exists(name):  # delta-rs, since on Spark two dozen tables take a minute
             schema = DeltaSchema.from_json(self._schemas[name].json())
-            place = self._root / name.replace(".", "/")
-            DeltaTable.create(str(place), schema, "ignore", configuration={"delta.checkpointInterval": _NEVER})
+            DeltaTable.create(str(self.folder(name)), schema, "ignore", configuration=_PROPERTIES)
 
     def checkpoint(self, name: str, every: int = 50) -> None:
         """Write a checkpoint where the log has grown by `every` commits since the last: opening a table reads all of these.
 
         To be called while the head is what readers trust. Engines make none by themselves (docs/decisions/0010).
         """
-        log = self.folder(name) / "_delta_log"
-        if (grown := self.grown(name)) >= every:
+        if log.grown(self.folder(name)) >= every:
             self.delta(name).create_checkpoint()
-        if grown >= every or (log / _HINT).exists():
-            (log / _HINT).unlink(missing_ok=True)
-
-    def grown(self, name: str) -> int:
-        """Commits since the last checkpoint, or since the table was made."""
-        names = [entry.name for entry in os.scandir(self.folder(name) / "_delta_log")]
-        head = max(int(entry[:20]) for entry in names if _COMMIT.fullmatch(entry))
-        return head - max((int(entry[:20]) for entry in names if ".checkpoint" in entry), default=0)
+        log.drop_hint(self.folder(name))
 
     def difference(self, name: str, version: int | None = None) -> Difference:
         """What is stored, at the head or a version, compared with what is declared."""
-        # Through Spark's types, since only these are written alike everywhere; the order of columns does not matter.
-        stored = _kinds(self._stored(name, version))
-        declared = _kinds(self._schemas[name])
-        both = [column for column in declared if column in stored]
-        changed = {column: (stored[column], declared[column]) for column in both if stored[column] != declared[column]}
-        missing = tuple(column for column in declared if column not in stored)
-        return Difference(missing, tuple(column for column in stored if column not in declared), changed)
+        return fit.difference(self._stored(name, version), self._schemas[name])
 
     def add_columns(self, name: str) -> None:
         """Add the declared columns that a table does not have, in one commit; its rows are NULL there."""
@@ -179,8 +138,7 @@ class Tables:
 
     def record(self, name: str, columns: Mapping[str, Sequence[object]]) -> None:
         """Add rows of Python values, see `rows`."""
-        self._add(name, self.rows(columns, self._schemas[name]))
-        self._note(name)
+        self._write(name, self.rows(columns, self._schemas[name]))
 
     def overwrite(self, name: str, rows: DataFrame, *, exact: bool = False) -> None:
         """Put rows in the place of all there are.
@@ -277,25 +235,19 @@ class Tables:
     def _merge(self, name: str, once: Staged, key: Sequence[str], kinds: set[str]) -> None:
         source = self._conform(name, once.frame.drop("_before"), ("_change",))
         columns = [column for column in source.columns if column != "_change"]
-        matched = " AND ".join(f"t.{quoted(column)} = s.{quoted(column)}" for column in key)
-        updates = ", ".join(f"{quoted(column)} = s.{quoted(column)}" for column in columns if column not in key)
-        names = ", ".join(quoted(column) for column in columns)
-        values = ", ".join(f"s.{quoted(column)}" for column in columns)
-        clauses = [f"WHEN MATCHED THEN UPDATE SET {updates}"]
-        if DELETE in kinds:
-            clauses.insert(0, f"WHEN MATCHED AND s._change = '{DELETE}' THEN DELETE")
-        if kinds - {"update", DELETE}:
-            clauses.append(f"WHEN NOT MATCHED AND s._change <> '{DELETE}' THEN INSERT ({names}) VALUES ({values})")
         with named({"source": source}) as views:
-            self.session.sql(
-                f"MERGE INTO {self._named(name)} t USING {views['source']} s ON {matched} {' '.join(clauses)}"
-            ).collect()
+            statement = merge_statement(self._named(name), views["source"], columns, key, kinds)
+            self.session.sql(statement).collect()
         self._note(name)
 
     def count(self, name: str, version: int | None = None) -> int:
         """The number of rows of a table at its head or a version, from its log."""
-        added = pa.table(self.delta(name, version).get_add_actions(flatten=True))
-        return sum(rows or 0 for rows in added["num_records"].to_pylist()) if added.num_rows else 0
+        if version is not None:
+            return log.rows_of(self.delta(name, version))
+        mark = self.mark(name)
+        if self._counts.get(name, (None, 0))[0] != mark:
+            self._counts[name] = mark, log.rows_of(self.delta(name))
+        return self._counts[name][1]
 
     def change(self, name: str, how: Callable[[str], object]) -> None:
         """Let something else write a table, given its location; what it commits counts as ours."""
@@ -335,7 +287,7 @@ class Tables:
 
     def restore(self, name: str, version: int) -> int:
         """Make a table's head hold what a version held; returns the head's version. The history stays."""
-        table = DeltaTable(str(self._root / name.replace(".", "/")), without_files=False)
+        table = self.delta(name)
         if table.version() != version:
             table.restore(version)
             self._alike.pop(name, None)  # a version may be older than a column
@@ -354,12 +306,7 @@ class Tables:
         Returns:
             The results in the order of the items; the first error is raised after all calls have ended.
         """
-        items = list(items)
-        if self._parallel == 1 or len(items) < 2:
-            return [function(item) for item in items]
-        with ThreadPoolExecutor(min(self._parallel, len(items))) as pool:
-            futures = [pool.submit(function, item) for item in items]
-        return [future.result() for future in futures]
+        return in_threads(function, items, self._parallel)
 
     def rows(self, columns: Mapping[str, Sequence[object]], schema: T.StructType) -> DataFrame:
         """A small frame of Python values, see `frame_of`."""
@@ -369,7 +316,7 @@ class Tables:
 
     def exists(self, name: str) -> bool:
         """True if the table is there."""
-        return DeltaTable.is_deltatable(str(self._root / name.replace(".", "/")))
+        return DeltaTable.is_deltatable(str(self.folder(name)))
 
     def _url(self, path: Path) -> str:
         return f"file://{path}"
@@ -391,7 +338,7 @@ class Tables:
     # inside
 
     def _location(self, name: str) -> str:
-        return self._url(self._root / name.replace(".", "/"))
+        return self._url(self.folder(name))
 
     def _stored(self, name: str, version: int | None = None) -> T.StructType:
         return T.StructType.fromJson(json.loads(self.delta(name, version).schema().to_json()))
@@ -415,9 +362,7 @@ class Tables:
 
     def _rows_added(self, name: str) -> int:
         """Rows that the newest commit of a table added, from its log."""
-        commit = self._root / name.replace(".", "/") / "_delta_log" / f"{self.version(name):020d}.json"
-        adds = (json.loads(line).get("add") for line in commit.read_text(encoding="utf-8").splitlines())
-        return sum(int(json.loads(add.get("stats") or "{}").get("numRecords", 0)) for add in adds if add)
+        return log.rows_added(self.folder(name))
 
     def _write(self, name: str, rows: DataFrame) -> None:
         self._add(name, rows)
@@ -444,22 +389,11 @@ class Tables:
             exact: The rows are known to have the declared columns; asking them would have the engine plan them once more.
         """
         lost = {field.name: field.dataType for field in self._require_alike(name)}
-        expected = {field.name: field.dataType for field in self._schemas[name].fields}
+        declared = fit.kinds(self._schemas[name])
         set_here = {column: F.lit(value).cast("int").alias(column) for column, value in (slice_ or {}).items()}
-        given = expected if exact else {field.name: field.dataType for field in rows.schema.fields}
-        wrong = [f"{column} is missing" for column in expected if column not in given and column not in set_here]
-        known = {*expected, *lost, *extra}
-        wrong += [f"{column} is not a column of it" for column in given if column not in known]
-        wrong += [
-            f"{column} is {given[column].simpleString()} and not {kind.simpleString()}"
-            for column, kind in expected.items()
-            if column in given and column not in set_here and given[column].simpleString() != kind.simpleString()
-        ]
+        given = declared if exact else fit.kinds(rows.schema)
+        wrong = fit.misfits(given, declared, {*lost, *extra}, set_here)
         if wrong:
             raise SchemaMismatch(f"Rows for {name} do not fit: {'; '.join(wrong[:5])}.", hint="Nothing was written.")
         kept = (F.col(column) if column in given else F.lit(None).cast(kind).alias(column) for column, kind in lost.items())
-        return rows.select(*(set_here.get(column, F.col(column)) for column in expected), *kept, *extra)
-
-
-def _kinds(schema: T.StructType) -> dict[str, str]:
-    return {field.name: field.dataType.simpleString() for field in schema.fields}
+        return rows.select(*(set_here.get(column, F.col(column)) for column in declared), *kept, *extra)

@@ -71,7 +71,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     for wave in _WAVES:
         parents = {domain: of for domain, part in done.items() if (of := moved_facts(part.changes, part.contract))}
         at_hand = _Known(known.touched, {**known.moved, **parents})
-        parts = lake.tables.each(lambda domain: _fact(lake, operation, domain, at_hand), wave)  # noqa: B023 - called at once
+        parts = lake.tables.each(partial(_fact, lake, operation, at_hand), wave)
         done.update({part.contract.domain: part for part in parts if part is not None})
     if done:
         _park(lake, operation, list(done.values()))
@@ -83,7 +83,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     return StepResult()
 
 
-def _fact(lake: Lake, operation: Operation, domain: str, known: _Known) -> _Done | None:
+def _fact(lake: Lake, operation: Operation, known: _Known, domain: str) -> _Done | None:
     """Bring one fact table to what the live records say; None where nothing of it is touched."""
     contract, table, settings = lake.contracts[domain], GOLD[domain], fact_settings(lake.settings)
     touched = None
