@@ -79,11 +79,11 @@ bench: .venv/.ready-dev ## Measure against the floor, a rival and growth, see be
 ## Checking
 
 .PHONY: test test-spark test-fast lint types imports build check
-test: .venv/.ready-dev .venv-spark/.ready ## The whole suite on Sail, then the rules on Apache Spark
+test: .venv/.ready-dev .venv-spark/.ready ## The whole suite on Sail, then rules and a cluster on Apache Spark
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal
-	.venv-spark/bin/pytest --engine=spark tests/parity/test_sql_rules.py
+	.venv-spark/bin/pytest --engine=spark tests/parity/test_sql_rules.py tests/parity/test_cluster.py
 
-test-spark: .venv-spark/.ready ## All parity tests on Apache Spark: the whole story, a cluster, tables in a catalog (half an hour or more)
+test-spark: .venv-spark/.ready ## All parity tests on Apache Spark: the whole story, tables in a catalog (half an hour)
 	.venv-spark/bin/pytest --engine=spark --timeout=1800 tests/parity
 
 test-fast: .venv/.ready-dev ## The suite on Sail without the slow tests

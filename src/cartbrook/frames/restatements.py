@@ -41,14 +41,15 @@ def restatements(changed: DataFrame, contract: Contract, operation: Operation, d
     only = operation.batch.batch_id if len(operation.batches) == 1 else None
 
     def told(value: Column, name: str) -> Column:
-        return F.when(differs[name], value).alias(name)
+        # As text: engines write times and decimals differently into JSON.
+        return F.when(differs[name], value.cast("string")).alias(name)
 
     return changed.where((F.col(CHANGE) != INSERT) & (gone | ~newer)).select(
         F.lit(operation.base.publish_seq + 1).cast("bigint").alias("publish_seq"),
         F.lit(operation.cause).alias("cause"),
         F.lit(only).cast("string").alias("batch_id"),
         F.lit(FACTS[contract.domain]).alias("fact"),
-        F.to_json(F.struct(*key)).alias("key"),
+        F.to_json(F.struct(*(F.col(name).cast("string").alias(name) for name in key))).alias("key"),
         what.alias("change"),
         names_of([F.when(differs[name], F.lit(name)) for name in others]).alias("columns"),
         F.to_json(F.struct(*(told(F.col(f"{BEFORE}.{name}"), name) for name in others))).alias("old"),
