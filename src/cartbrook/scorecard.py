@@ -17,7 +17,7 @@ from cartbrook.contracts.model import DIMENSIONS, FACTS, LOCAL, Action, Contract
 from cartbrook.contracts.tables import table_mark
 from cartbrook.errors import concerning
 from cartbrook.frames import contexts, counting, scoring
-from cartbrook.frames.keys import Keys, keys_of, one_of, within
+from cartbrook.frames.keys import Keys, keys_of, within
 from cartbrook.frames.rules import active_rules
 from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
@@ -190,7 +190,7 @@ class _Count:
         parts = [counting.batch_counts(silver, contract, rules)]
         conditions = [rule for rule in rules if rule.scope is Scope.LAKE and rule.check == "expect"]
         if conditions:
-            parts.append(counting.lake_counts(self._context(silver, contract), conditions, contract))
+            parts.append(counting.lake_counts(self._context(silver, contract, conditions), conditions, contract))
         if trails:
             seqs = sorted({seq for trail in trails.values() for seq in trail})
             slices = tables.read(f"silver.{domain}", where={"_batch_seq": seqs}).where(is_record())
@@ -235,24 +235,30 @@ class _Count:
         ]
         return {rule.name: [self.batch.batch_seq, *brought[: rule.trailing]] for rule in rules}
 
-    def _context(self, silver: DataFrame, contract: Contract) -> DataFrame:
+    def _context(self, silver: DataFrame, contract: Contract, rules: Sequence[Rule]) -> DataFrame:
         """The gold rows of the delivered keys with what cross-table rules look at."""
         gold = {domain: self.lake.tables.read(table) for domain, table in _GOLD.items()}
-        keys = self.known.get(contract.domain) or Keys(keys_of(silver, key=contract.key))
-        rows = within(gold[contract.domain], keys, contract.key)
-        if keys.few is not None:
-            looked_at = self.lake.tables.stage(rows)
-            rows = looked_at.frame
-            parents = referenced(contract, looked_at)
-            for reference in contract.references:
-                gold[reference.parent] = within(gold[reference.parent], parents.get(reference.parent), reference.parent_columns)
-            for other in self.lake.contracts.values():
-                for reference in other.references:
-                    if reference.parent == contract.domain and set(reference.parent_columns) <= set(keys.few):
-                        for ours, theirs in zip(reference.columns, reference.parent_columns, strict=True):
-                            gold[other.domain] = gold[other.domain].where(one_of(ours, keys.few[theirs]))
+        children = [
+            (other.domain, reference)
+            for other in self.lake.contracts.values()
+            for reference in other.references
+            if reference.parent == contract.domain
+        ]
+        rows = gold[contract.domain]
+        if {entry.batch_id for entry in self.live} > {self.batch.batch_id}:  # else nothing in gold is of another batch
+            keys = self.known.get(contract.domain) or Keys(keys_of(silver, key=contract.key))
+            rows = within(rows, keys, contract.key)
+            for child, reference in children:
+                gold[child] = within(gold[child], keys.named(reference.columns, reference.parent_columns), reference.columns)
+            if keys.few is not None:
+                looked_at = self.lake.tables.stage(rows)
+                rows, parents = looked_at.frame, referenced(contract, looked_at)
+                for reference in contract.references:
+                    gold[reference.parent] = within(
+                        gold[reference.parent], parents.get(reference.parent), reference.parent_columns
+                    )
         if contract.domain == "orders":
-            return contexts.order_context(rows, gold["customers"], gold["products"], gold["shipping"])
+            return contexts.order_context(rows, gold["customers"], gold["products"], gold["shipping"], rules)
         if contract.domain == "products":
             return contexts.product_context(rows.where("is_current"), gold["inventory"])
         if contract.domain == "customers":

@@ -202,16 +202,17 @@ def test_cross_table_rules_of_orders(session):
         {"product_id": "P2", "product_sk": "old", "price": "50.00", "currency": "USD", "discontinued": "true"},
     ]
     shipping = [{"order_id": "sent", "shipping_id": number} for number in "12"]
+    filtered = parsed(
+        measure(name="filtered", expect="product.PRICE > 100", context=["product"], filter="order_status = 'pending'")
+    )
+    rules = filtered.rules_of(Scope.LAKE)
     context = order_context(
         typed(session, fact(ORDERS), orders),
         typed(session, dimension(CONTRACTS["customers"]), customers),
         typed(session, dimension(CONTRACTS["products"]), products),
         typed(session, fact(CONTRACTS["shipping"]), shipping),
+        rules,
     )
-    filtered = parsed(
-        measure(name="filtered", expect="product.price > 100", context=["product"], filter="order_status = 'pending'")
-    )
-    rules = filtered.rules_of(Scope.LAKE)
     found = tallies(lake_counts(context, rules, filtered).toArrow().to_pylist(), filtered, rules)
     assert {name: (tally.checked, tally.failed, dict(tally.amounts)) for name, tally in found.items()} == {
         "order_product_discontinued": (8, 1, {"USD": Decimal("50.00")}),

@@ -13,16 +13,32 @@ CONTRACTS = load_contracts()
 
 
 def counted(session, contract, *keys):
-    """The number of keys that are like another one."""
+    """The number of keys that are like another one; there is none where they look plain."""
     from cartbrook.frames.likeness import near_duplicates
 
+    frame = frame_of(session, contract, *keys)
+    [row] = near_duplicates(frame, contract).toArrow().to_pylist()
+    assert row["domain"] == contract.domain
+    assert not (row["keys"] and is_plain(frame, contract))
+    return row["keys"]
+
+
+def is_plain(frame, contract):
+    """True if a look at the keys shows that none of them is like another one."""
+    from cartbrook.frames.likeness import plain
+
+    [row] = plain(frame, contract).toArrow().to_pylist()
+    assert row["domain"] == contract.domain
+    return row["plain"]
+
+
+def frame_of(session, contract, *keys):
+    """Records with some keys."""
     columns = dict(zip(contract.key, zip(*(keys or [contract.key]), strict=True), strict=True))
     types = [pa.int64() if contract.column(name).type == "integer" else pa.string() for name in columns]
     arrays = [pa.array(values, kind) for values, kind in zip(columns.values(), types, strict=True)]
     frame = session.createDataFrame(pa.table(dict(zip(columns, arrays, strict=True))))
-    [row] = near_duplicates(frame if keys else frame.limit(0), contract).toArrow().to_pylist()
-    assert row["domain"] == contract.domain
-    return row["keys"]
+    return frame if keys else frame.limit(0)
 
 
 @pytest.mark.parametrize(
@@ -51,3 +67,28 @@ def test_keys_of_several_columns(session):
     number = dataclasses.replace(shipping.column("shipping_id"), type="integer")
     columns = tuple(number if column.name == "shipping_id" else column for column in shipping.columns)
     assert counted(session, dataclasses.replace(shipping, columns=columns), ("O1", 1), ("o1", 1), ("O1", 11)) == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "due"),
+    [
+        ((), True),
+        (("C1", "X-9/A"), True),
+        (("c1", "x-9/a"), True),
+        (("C1", "c2"), False),
+        (("C1", "C 2"), False),
+        (("C1", "C2\n"), False),
+        (("C1", "\u212a1"), False),  # the Kelvin sign, which is a k in lower case
+    ],
+)
+def test_keys_that_look_plain(session, keys, due):
+    """Printable ASCII without blanks, in letters of one case."""
+    customers = CONTRACTS["customers"]
+    assert is_plain(frame_of(session, customers, *((key,) for key in keys)), customers) is due
+
+
+def test_each_part_of_a_key_may_have_its_own_case(session):
+    """A part in capitals and one in small letters are plain; two cases in one part are not."""
+    shipping = CONTRACTS["shipping"]
+    assert is_plain(frame_of(session, shipping, ("O1", "s1"), ("O2", "s2")), shipping)
+    assert not is_plain(frame_of(session, shipping, ("O1", "s1"), ("O2", "S2")), shipping)

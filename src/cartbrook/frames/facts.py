@@ -52,8 +52,11 @@ def resolve(records: DataFrame, contract: Contract, parents: Mapping[str, DataFr
         else:
             mark = f"_known_{reference.parent}"
             pairs = zip(reference.columns, reference.parent_columns, strict=True)
-            known = parents[reference.parent].select(*(F.col(theirs).alias(ours) for ours, theirs in pairs)).distinct()
-            bound = bound.join(known.withColumn(mark, F.lit(True)), list(reference.columns), "left")
+            known = parents[reference.parent].select(*(F.col(theirs).alias(ours) for ours, theirs in pairs))
+            if set(reference.parent_columns) != set(fact_key(parent)):
+                known = known.distinct()
+            # The narrow side first: an engine that knows no sizes holds the left one in memory.
+            bound = known.withColumn(mark, F.lit(True)).join(bound, list(reference.columns), "right")
             unknown = F.col(mark).isNull()
         missing.append(F.when(unknown & (F.col("_kind") == "upsert"), F.lit(reference.rule)))
     return bound.withColumn("_missing", F.array_compact(F.array(*missing)))

@@ -11,7 +11,7 @@ from cartbrook.frames.casting import canonical, fingerprint, iso_timestamp
 from cartbrook.frames.snapshots import events
 
 
-def history(records: DataFrame, contract: Contract) -> DataFrame:
+def history(records: DataFrame, contract: Contract, *, unique: bool = False) -> DataFrame:
     """The versions of every key.
 
     One event per key and effective time (see `snapshots.events`). Successive events with equal tracked columns are
@@ -21,11 +21,35 @@ def history(records: DataFrame, contract: Contract) -> DataFrame:
     Args:
         records: Live silver records of the keys, all of them; for a contract of full snapshots with every marker.
         contract: Contract of a dimension's domain.
+        unique: No key has two records, and there is no marker.
 
     Returns:
         Columns of `schema.dimension`: attributes, effective_date, expiry_date (exclusive, NULL = open), is_current, version (from
         1 by key), and the surrogate key: sha2-256 of the key columns and the ISO effective_date, joined by U+001F.
     """
+    spans = _alone(records) if unique else _spans(records, contract)
+    return spans.select(
+        *attributes(contract),
+        "effective_date",
+        "expiry_date",
+        F.col("expiry_date").isNull().alias("is_current"),
+        "version",
+        _surrogate(contract).alias(surrogate_key(contract.domain)),
+    )
+
+
+def _alone(records: DataFrame) -> DataFrame:
+    """The versions of keys with one record: what `_spans` makes of them, without its windows."""
+    return records.where("_kind = 'upsert'").select(
+        "*",
+        F.col("_effective_time").alias("effective_date"),
+        F.lit(None).cast("timestamp").alias("expiry_date"),
+        F.lit(1).alias("version"),
+    )
+
+
+def _spans(records: DataFrame, contract: Contract) -> DataFrame:
+    """The last event of each run of upserts, with its `effective_date`, `expiry_date` and `version`."""
     key = list(contract.key)
     by_time = Window.partitionBy(*key).orderBy("_effective_time")
     state = F.when(F.col("_kind") == "delete", F.lit("delete")).otherwise(tracked_fingerprint(contract))
@@ -39,14 +63,7 @@ def history(records: DataFrame, contract: Contract) -> DataFrame:
 
     by_start = Window.partitionBy(*key).orderBy("effective_date")
     spans = ends.withColumn("expiry_date", F.lead("effective_date").over(by_start)).where("_kind <> 'delete'")
-    return spans.select(
-        *attributes(contract),
-        "effective_date",
-        "expiry_date",
-        F.col("expiry_date").isNull().alias("is_current"),
-        F.row_number().over(by_start).alias("version"),
-        _surrogate(contract).alias(surrogate_key(contract.domain)),
-    )
+    return spans.withColumn("version", F.row_number().over(by_start))
 
 
 def tracked_fingerprint(contract: Contract) -> Column:

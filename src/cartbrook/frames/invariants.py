@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -13,6 +14,7 @@ from cartbrook.frames.changes import changes
 from cartbrook.frames.decisions import COLUMNS, DISCARD
 from cartbrook.frames.facts import resolve
 from cartbrook.frames.history import tracked_fingerprint
+from cartbrook.frames.keys import repeated
 from cartbrook.frames.order import winners
 from cartbrook.frames.quarantine import CORRECTED, DISCARDED, PARKED
 from cartbrook.frames.schema import fact_key
@@ -52,6 +54,18 @@ def broken_versions(dimension: DataFrame, contract: Contract) -> DataFrame:
     return (
         seen.select(problem.alias("problem")).where("problem is not null").groupBy("problem").agg(F.count(F.lit(1)).alias("rows"))
     )
+
+
+def notable(dimension: DataFrame, contract: Contract) -> DataFrame:
+    """No row where every key has one version and `broken_versions` is empty, told without windows; else at least one."""
+    looks_sound = (
+        (F.col("version") == 1)
+        & ~(F.col("effective_date") >= F.coalesce("expiry_date", F.lit("9999-01-01").cast("timestamp")))
+        & F.col("is_current").eqNullSafe(F.col("expiry_date").isNull())
+    )
+    parts = [dimension.where(~F.coalesce(looks_sound, F.lit(False)))]
+    parts += [repeated(dimension, key) for key in (contract.key, (surrogate_key(contract.domain),))]
+    return reduce(DataFrame.unionByName, (part.select(F.lit(1).alias("row")) for part in parts))
 
 
 def uncovered(silver: DataFrame, dimension: DataFrame, contract: Contract) -> DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -53,6 +54,26 @@ def within(rows: DataFrame, keys: Keys | None, key: Sequence[str]) -> DataFrame:
     for column, values in keys.few.items():
         rows = rows.where(one_of(column, values))
     return rows if len(key) == len(keys.few) == 1 else rows.join(keys.frame, list(key), "left_semi")
+
+
+def repeated(rows: DataFrame, key: Sequence[str]) -> DataFrame:
+    """No row where no key is there twice; told by hashes, so that very rarely one comes without need."""
+    hashed = rows.select(F.xxhash64(*key).alias("_key")).groupBy("_key").agg(F.count(F.lit(1)).alias("_n"))
+    return hashed.where("_n > 1")
+
+
+def sampled(rows: DataFrame, column: str, one_in: int) -> DataFrame:
+    """Some of the distinct values of a column, always the same: about one in so many."""
+    return rows.where(F.xxhash64(column) % one_in == 0).select(column).distinct()
+
+
+def ranges(column: str, values: Collection[Any], number: int) -> list[Column]:
+    """Conditions that cut the values of a column without NULL into ranges of about as many of some sampled values each."""
+    ordered = sorted(values)
+    cuts = sorted({ordered[nth * len(ordered) // number] for nth in range(1, number)} if ordered else set())
+    first: list[Column] = [F.lit(True), *(F.col(column) >= cut for cut in cuts)]
+    last: list[Column] = [*(F.col(column) < cut for cut in cuts), F.lit(True)]
+    return [begin & end for begin, end in zip(first, last, strict=True)]
 
 
 def one_of(column: str, values: Collection[str | int]) -> Column:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -9,6 +12,23 @@ from cartbrook.contracts.model import Contract
 from cartbrook.frames.casting import UNIT_SEPARATOR
 
 _BLANK = "[\\s\u00a0]+"
+
+
+def plain(records: DataFrame, contract: Contract) -> DataFrame:
+    """Whether the keys of some records can be told from their look to have no near duplicates, cheaper than by comparing them.
+
+    That is so where each part of a key is written, in all records, in printable ASCII without blanks and in letters of one case.
+
+    Returns:
+        One row: `domain`, `plain`.
+    """
+    parts = [
+        F.coalesce(F.min(F.col(name).cast("string").rlike(f"^[!-~&&[^{letters}]]*\\z")), F.lit(True))
+        for name in contract.key
+        for letters in ("a-z", "A-Z")
+    ]
+    looks = [one_case | other for one_case, other in zip(parts[::2], parts[1::2], strict=True)]
+    return records.agg(F.lit(contract.domain).alias("domain"), reduce(and_, looks).alias("plain"))
 
 
 def near_duplicates(records: DataFrame, contract: Contract) -> DataFrame:

@@ -43,9 +43,9 @@ class Staged:
             return self._session.createDataFrame([], self._evaluated.schema)
         return self._session.read.parquet(self._url)
 
-    def fetch(self, **where: str) -> list[dict[str, Any]]:
-        """The rows as Python values, those that have some texts in columns; `fetch` of the frame would be planned twice."""
-        conditions = [(column, "=", text) for column, text in where.items()] or None
+    def fetch(self, **where: str | bool) -> list[dict[str, Any]]:
+        """The rows as Python values, those that have some values in columns; `fetch` of the frame would be planned twice."""
+        conditions = [(column, "=", value) for column, value in where.items()] or None
         return [row for file in self.files for row in parquet.read_table(file, filters=conditions).to_pylist()]
 
     def values(self, column: str) -> set[Any]:

@@ -16,7 +16,7 @@ from cartbrook.context import fact_settings
 from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract
 from cartbrook.frames.changes import changes
 from cartbrook.frames.facts import facts, resolve
-from cartbrook.frames.keys import Keys, keys_of, within
+from cartbrook.frames.keys import Keys, keys_of, ranges, repeated, sampled, within
 from cartbrook.frames.parking import movements, parked, raw_texts
 from cartbrook.frames.restatements import restatements
 from cartbrook.frames.schema import fact_key
@@ -30,6 +30,10 @@ RESTATEMENTS = "ops.restatements"
 GOLD = {domain: f"gold.{table}" for domain, table in {**DIMENSIONS, **FACTS}.items()}
 _WAVES = (("orders", "inventory"), ("shipping",))
 """Facts in the order of their references: what is in one wave needs nothing of it."""
+_AT_ONCE = 1_250_000
+"""So many records are sorted and joined at once; the engine keeps them in memory."""
+_SAMPLED = 1_000
+"""One in so many keys tells where to cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +107,10 @@ def _fact(lake: Lake, operation: Operation, known: _Known, domain: str) -> _Done
         reference.parent: within(lake.tables.read(GOLD[reference.parent]), named.get(reference.parent), reference.parent_columns)
         for reference in contract.references
     }
-    resolved = resolve(records, contract, parents, lake.contracts)
     fresh = touched is None and not lake.tables.holds_rows(table)
     if fresh and sum(batch.rows for batch in operation.batches) > FEW:
-        # Too much to be held beside its tables: looked through for what waits, and then written in one pass.
-        waiting = lake.tables.stage(parked(resolved, contract))
-        computed = facts(resolved, contract, lake.contracts, settings, unique=_are_unique(lake, records, key))
-        lake.tables.insert(table, computed, key)
-        return _Done(contract, _ids(records), waiting.frame if waiting.rows else None, None)
+        return _fresh(lake, contract, records, parents)
+    resolved = resolve(records, contract, parents, lake.contracts)
     staged = lake.tables.stage(resolved)
     resolved = staged.frame
     computed = facts(resolved, contract, lake.contracts, settings)
@@ -127,9 +127,30 @@ def _fact(lake: Lake, operation: Operation, known: _Known, domain: str) -> _Done
     return done(lake.tables.merge(table, differing, key))
 
 
-def _are_unique(lake: Lake, records: DataFrame, key: tuple[str, ...]) -> bool:
-    """True where no key has two records, as in most first batches: to rank them all would take longer than all else."""
-    return lake.tables.is_empty(records.groupBy(*key).agg(F.count(F.lit(1)).alias("_n")).where("_n > 1"))
+def _fresh(lake: Lake, contract: Contract, records: DataFrame, parents: Mapping[str, DataFrame]) -> _Done:
+    """Fill an empty fact table with more than can be held beside it: range by range of its key, each in one pass."""
+    table, key, settings = GOLD[contract.domain], fact_key(contract), fact_settings(lake.settings)
+    number = -(-lake.tables.count(f"silver.{contract.domain}") // _AT_ONCE)
+    cuts = [row[key[0]] for row in fetch(sampled(records, key[0], _SAMPLED))] if number > 1 else []
+    resolved = []
+    for part in ranges(key[0], cuts, number):
+        own = {
+            # Records find their parents in the same range, where the key begins with these.
+            reference.parent: parents[reference.parent].where(part)
+            if reference.columns == reference.parent_columns == key[:1]
+            else parents[reference.parent]
+            for reference in contract.references
+        }
+        resolved.append(resolve(records.where(part), contract, own, lake.contracts))
+    # Most first batches hold each key once, and all parents; to rank and look through them all takes longer than all else.
+    unique = lake.tables.is_empty(repeated(records, key))
+    for one in resolved:
+        lake.tables.insert(table, facts(one, contract, lake.contracts, settings, unique=unique), key)
+    waiting: list[DataFrame] = []
+    if not unique or lake.tables.count(table) != records.count():
+        found = [lake.tables.stage(parked(one, contract)) for one in resolved]
+        waiting = [staged.frame for staged in found if staged.rows]
+    return _Done(contract, _ids(records), reduce(DataFrame.unionByName, waiting) if waiting else None, None)
 
 
 def _ids(records: DataFrame) -> DataFrame:

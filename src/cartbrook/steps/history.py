@@ -10,7 +10,7 @@ from cartbrook.contracts.tables import surrogate_key
 from cartbrook.errors import SnapshotShrinks
 from cartbrook.frames.changes import changes
 from cartbrook.frames.history import history
-from cartbrook.frames.keys import Keys, within
+from cartbrook.frames.keys import Keys, repeated, within
 from cartbrook.frames.snapshots import INCOMPLETE, MARKER
 from cartbrook.lake.lake import Lake
 from cartbrook.touched import delivered, midnight, whole
@@ -43,11 +43,12 @@ def _merge(lake: Lake, contract: Contract, touched: Keys | None) -> None:
     records = within(lake.tables.read(silver), touched, contract.key)
     if contract.snapshot_full and touched is not None:  # markers have no key
         records = records.unionByName(lake.tables.read(silver).where(F.col("_kind") == MARKER))
-    computed = history(records, contract)
-    key = [surrogate_key(contract.domain)]
     if touched is None and not lake.tables.holds_rows(dimension):
-        lake.tables.insert(dimension, computed, contract.key)
+        # Most first batches hold each key once, which is found out sooner than it is ranked.
+        unique = not contract.snapshot_full and lake.tables.is_empty(repeated(records, contract.key))
+        lake.tables.insert(dimension, history(records, contract, unique=unique), contract.key)
         return
+    computed, key = history(records, contract), [surrogate_key(contract.domain)]
     current = within(lake.tables.read(dimension), touched, contract.key)
     lake.tables.merge(dimension, changes(current, computed, key, lake.tables.schema(dimension).names), key)
 
