@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import and_
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -24,6 +26,8 @@ def bind(
     columns: Sequence[str],
     event_time: Column,
     carried: Sequence[str] | None = None,
+    *,
+    single: bool = False,
 ) -> DataFrame:
     """Add the version each record belongs to: the last that starts by its event time, even a closed one, else the first.
 
@@ -33,25 +37,33 @@ def bind(
         columns: Columns here that name the parent's key, in its order.
         event_time: Timestamp of the event.
         carried: Columns of the version that are wanted; None for all.
+        single: Each key has one version, which is that of any time.
 
     Returns:
         The records, each once, with a struct column named as the dimension (customer, product): columns of the version; NULL
         where the dimension does not hold the key.
     """
     name = surrogate_key(parent.domain).removesuffix("_sk")
-    by_start = Window.partitionBy(*parent.key).orderBy("effective_date")
-    spans = dimension.select(
+    version = [
         *(F.col(key).alias(f"_key_{i}") for i, key in enumerate(parent.key)),
         F.struct(*(carried or schema.dimension(parent).names)).alias(name),
+    ]
+    keys = [f"_key_{i}" for i in range(len(parent.key))]
+    if single:
+        same = reduce(and_, (records[column] == F.col(key) for key, column in zip(keys, columns, strict=True)))
+        return records.join(dimension.select(*version), same, "left").drop(*keys)
+    by_start = Window.partitionBy(*parent.key).orderBy("effective_date")
+    spans = dimension.select(
+        *version,
         F.when(F.col("version") == 1, F.lit(_BEFORE).cast("timestamp")).otherwise(F.col("effective_date")).alias("_from"),
         F.coalesce(F.lead("effective_date").over(by_start), F.lit(_AFTER).cast("timestamp")).alias("_until"),
     )
     timed = records.withColumn("_event_time", event_time)
     condition = (F.col("_event_time") >= F.col("_from")) & (F.col("_event_time") < F.col("_until"))
-    for i, column in zip(range(len(parent.key)), columns, strict=True):
-        condition = condition & (timed[column] == F.col(f"_key_{i}"))
+    for key, column in zip(keys, columns, strict=True):
+        condition = condition & (timed[column] == F.col(key))
     bound = timed.join(spans, condition, "left")
-    return bound.drop("_event_time", "_from", "_until", *(f"_key_{i}" for i in range(len(columns))))
+    return bound.drop("_event_time", "_from", "_until", *keys)
 
 
 def moved(before: DataFrame, after: DataFrame, contract: Contract) -> DataFrame:

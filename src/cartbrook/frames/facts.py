@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -29,12 +29,19 @@ class FactSettings:
     category_margin_rates: Mapping[str, Decimal]
 
 
-def resolve(records: DataFrame, contract: Contract, parents: Mapping[str, DataFrame], contracts: Contracts) -> DataFrame:
+def resolve(
+    records: DataFrame,
+    contract: Contract,
+    parents: Mapping[str, DataFrame],
+    contracts: Contracts,
+    single: Collection[str] = (),
+) -> DataFrame:
     """Find the parents of records.
 
     Args:
         records: Live silver records of one domain.
         parents: For each parent domain its gold table (a dimension, or fact_orders).
+        single: Dimensions of which each key has one version.
 
     Returns:
         The records with `_missing` (names of the reference rules broken: such a record is parked) and, for each dimension, a
@@ -47,7 +54,8 @@ def resolve(records: DataFrame, contract: Contract, parents: Mapping[str, DataFr
     for reference in contract.references:
         parent = contracts[reference.parent]
         if reference.parent in DIMENSIONS:
-            bound = bind(bound, parents[reference.parent], parent, reference.columns, event, _carried(parent))
+            dimension, is_single = parents[reference.parent], reference.parent in single
+            bound = bind(bound, dimension, parent, reference.columns, event, _carried(parent), single=is_single)
             unknown = F.col(f"{_entity(reference.parent)}.{surrogate_key(reference.parent)}").isNull()
         else:
             mark = f"_known_{reference.parent}"

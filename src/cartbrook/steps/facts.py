@@ -132,6 +132,8 @@ def _fresh(lake: Lake, contract: Contract, records: DataFrame, parents: Mapping[
     table, key, settings = GOLD[contract.domain], fact_key(contract), fact_settings(lake.settings)
     number = -(-lake.tables.count(f"silver.{contract.domain}") // _AT_ONCE)
     cuts = [row[key[0]] for row in fetch(sampled(records, key[0], _SAMPLED))] if number > 1 else []
+    dimensions = [parent for parent in parents if parent in DIMENSIONS]
+    single = [parent for parent in dimensions if lake.tables.is_empty(parents[parent].where("version > 1"))]
     resolved = []
     for part in ranges(key[0], cuts, number):
         own = {
@@ -141,7 +143,7 @@ def _fresh(lake: Lake, contract: Contract, records: DataFrame, parents: Mapping[
             else parents[reference.parent]
             for reference in contract.references
         }
-        resolved.append(resolve(records.where(part), contract, own, lake.contracts))
+        resolved.append(resolve(records.where(part), contract, own, lake.contracts, single))
     # Most first batches hold each key once, and all parents; to rank and look through them all takes longer than all else.
     unique = lake.tables.is_empty(repeated(records, key))
     for one in resolved:
