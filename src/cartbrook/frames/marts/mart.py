@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -69,6 +69,7 @@ class Mart:
         uses_as_of: False where another business date gives the same rows.
         after: The same figures from what is published of them and what changed in fact_orders (None where nothing did).
         holder: The published mart that `after` takes them from.
+        pieces: The same figures in several frames: an engine does all parts of one frame at once, and holds them in memory.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Mart:
     uses_as_of: bool
     after: Callable[[DataFrame, Change | None, Tables, MartContext], DataFrame] | None = None
     holder: str = ""
+    pieces: Callable[[Tables, MartContext], Sequence[DataFrame]] | None = None
 
     @property
     def fields(self) -> list[StructField]:
@@ -88,6 +90,11 @@ class Mart:
     def build(self, tables: Tables, context: MartContext) -> DataFrame:
         """The rows of the mart in exactly its schema: money and shares are rounded half-up here. None without a business date."""
         return self._typed(self.figures(tables, context), context)
+
+    def build_in_pieces(self, tables: Tables, context: MartContext) -> list[DataFrame]:
+        """The same rows in several frames, where the mart has them."""
+        figures = self.pieces(tables, context) if self.pieces else [self.figures(tables, context)]
+        return [self._typed(piece, context) for piece in figures]
 
     def brought_up(self, published: DataFrame, change: Change | None, tables: Tables, context: MartContext) -> DataFrame:
         """The same rows by `after`."""
