@@ -8,7 +8,7 @@ from cartbrook.frames.schema import struct
 from cartbrook.lake import maintenance as upkeep
 from cartbrook.lake.tables import Tables
 
-pytestmark = pytest.mark.engine("spark")
+pytestmark = [pytest.mark.engine("spark"), pytest.mark.long]
 
 NAME = "gold.things"
 

@@ -34,6 +34,7 @@ def test_the_story_has_everything(on_sail):
     assert {row["status"] for row in end["ops.batches"]} == {"published", "undone"}
 
 
+@pytest.mark.long
 @pytest.mark.engine("spark")
 def test_sail_goes_on_with_a_lake_of_spark(engine, on_sail, tmp_path):
     """The first half on Spark gives the same rows, and with it Sail ends in the same tables."""
@@ -52,6 +53,7 @@ def test_spark_goes_on_with_a_lake_of_sail(engine, on_sail, tmp_path):
     assert story.differences(story.published(mixed / "lake"), story.published(on_sail[1] / "lake")) == []
 
 
+@pytest.mark.long
 @pytest.mark.engine("spark")
 def test_the_sample_on_spark(engine, tmp_path):
     """The sample, where it is present, gives the same tables."""
