@@ -17,7 +17,7 @@ from cartbrook.lake.catalog import PUBLISHED
 from cartbrook.lake.ledger import SCHEMAS as LEDGER
 from cartbrook.testing import submit
 
-pytestmark = [pytest.mark.engine("spark"), pytest.mark.slow]
+pytestmark = [pytest.mark.engine("spark"), pytest.mark.slow, pytest.mark.long]
 
 CATALOG = "spark_catalog"
 SCHEMAS = ("bronze", "silver", "gold", "ops", PUBLISHED)
