@@ -58,13 +58,18 @@ def within(rows: DataFrame, keys: Keys | None, key: Sequence[str]) -> DataFrame:
 
 def repeated(rows: DataFrame, key: Sequence[str]) -> DataFrame:
     """No row where no key is there twice; told by hashes, so that very rarely one comes without need."""
-    hashed = rows.select(F.xxhash64(*key).alias("_key")).groupBy("_key").agg(F.count(F.lit(1)).alias("_n"))
+    hashed = rows.select(_hash(*key).alias("_key")).groupBy("_key").agg(F.count(F.lit(1)).alias("_n"))
     return hashed.where("_n > 1")
 
 
 def sampled(rows: DataFrame, column: str, one_in: int) -> DataFrame:
     """Some of the distinct values of a column, always the same: about one in so many."""
-    return rows.where(F.xxhash64(column) % one_in == 0).select(column).distinct()
+    return rows.where(_hash(column) % one_in == 0).select(column).distinct()
+
+
+def _hash(*columns: str) -> Column:
+    """A hash of some columns. Where statistics show that a column has but one value, Sail takes it for one row and panics, hence 0."""
+    return F.xxhash64(*columns, (F.rand() < 0).cast("int"))
 
 
 def ranges(column: str, values: Collection[Any], number: int) -> list[Column]:
