@@ -80,7 +80,7 @@ def test_arrays_made_differently_unite(session, made):
 
 
 def test_keys_that_statistics_show_to_be_one(session, lake_dir):
-    """Repeated and sampled keys are found also where all rows of a table have the same: a hash of it alone panics on Sail 0.7.2."""
+    """Repeated and sampled keys are found also where all rows of a table have the same: a hash of it alone panics Sail."""
     from cartbrook.frames.keys import repeated, sampled
 
     rows = session.sql("SELECT 'c1' AS a, 'x' AS b, n FROM VALUES (1), (2), (3) AS t(n)")

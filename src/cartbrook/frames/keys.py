@@ -68,7 +68,7 @@ def sampled(rows: DataFrame, column: str, one_in: int) -> DataFrame:
 
 
 def _hash(*columns: str) -> Column:
-    """A hash of some columns. Where statistics show that a column has but one value, Sail takes it for one row and panics, hence 0."""
+    """A hash of some columns; Sail panics on columns that statistics show to be constant, and on nothing else, hence the 0."""
     return F.xxhash64(*columns, (F.rand() < 0).cast("int"))
 
 
