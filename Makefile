@@ -78,7 +78,7 @@ bench: .venv/.ready-dev ## Measure against the floor, a rival and growth, see be
 
 ## Checking
 
-# A batch takes Spark a quarter of a minute.
+# A batch takes Spark long, and a story has many.
 PATIENT := --timeout=1800 -o faulthandler_timeout=1830
 
 .PHONY: test test-spark test-fast lint types imports build check
@@ -86,7 +86,7 @@ test: .venv/.ready-dev .venv-spark/.ready ## The whole suite on Sail, then most 
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal
 	.venv-spark/bin/pytest --engine=spark $(PATIENT) -m "not long" tests/parity
 
-test-spark: .venv-spark/.ready ## All parity tests on Apache Spark, also the long ones: the story the other way, the sample (20 minutes)
+test-spark: .venv-spark/.ready ## All parity tests on Apache Spark, also the long ones: the story the other way, a catalog
 	.venv-spark/bin/pytest --engine=spark $(PATIENT) tests/parity
 
 test-fast: .venv/.ready-dev ## The suite on Sail without the slow tests

@@ -245,7 +245,7 @@ class _Count:
             if reference.parent == contract.domain
         ]
         rows = gold[contract.domain]
-        if {entry.batch_id for entry in self.live} > {self.batch.batch_id}:  # else nothing in gold is of another batch
+        if any(entry.batch_id != self.batch.batch_id for entry in self.live):  # else all of gold is of this one
             keys = self.known.get(contract.domain) or Keys(keys_of(silver, key=contract.key))
             rows = within(rows, keys, contract.key)
             for child, reference in children:

@@ -63,6 +63,18 @@ def dimension(session):
     return make
 
 
+def test_a_look_without_windows(dimension):
+    """Keys of one sound version are not suspicious; whatever is broken is, and so are keys of several versions."""
+    from cartbrook.frames.invariants import suspicious_versions
+
+    one = [version(1, 1, None), version(1, 1, 5, customer_id="C2", customer_sk="C2 1")]
+    assert suspicious_versions(dimension(one), CUSTOMERS).count() == 0
+    assert suspicious_versions(dimension([*one, *one[:1]]), CUSTOMERS).count() > 0
+    assert suspicious_versions(dimension([one[0], {**one[1], "customer_sk": one[0]["customer_sk"]}]), CUSTOMERS).count() > 0
+    for rows in (GOOD, *BROKEN.values()):
+        assert suspicious_versions(dimension(rows), CUSTOMERS).count() > 0, rows
+
+
 def test_good_versions_give_nothing(dimension):
     """Versions that follow each other, a gap with equal values beside it, and other keys are all well."""
     from cartbrook.frames.invariants import broken_versions

@@ -25,9 +25,9 @@ def counted(session, contract, *keys):
 
 def is_plain(frame, contract):
     """True if a look at the keys shows that none of them is like another one."""
-    from cartbrook.frames.likeness import plain
+    from cartbrook.frames.likeness import looks_plain
 
-    [row] = plain(frame, contract).toArrow().to_pylist()
+    [row] = looks_plain(frame, contract).toArrow().to_pylist()
     assert row["domain"] == contract.domain
     return row["plain"]
 

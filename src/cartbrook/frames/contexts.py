@@ -30,8 +30,8 @@ def order_context(
         key = surrogate_key(domain)
         entity = key.removesuffix("_sk")
         named = [column for column in dimension.columns if column.lower() in said]
-        if entity in said and named:
-            version = dimension.select(F.col(key).alias("_sk"), F.struct(*named).alias(entity))
+        if entity in said:
+            version = dimension.select(F.col(key).alias("_sk"), F.struct(*(named or [key])).alias(entity))
             rows = version.join(rows, F.col("_sk") == rows[key], "right").drop("_sk")
     return rows
 

@@ -56,7 +56,7 @@ def broken_versions(dimension: DataFrame, contract: Contract) -> DataFrame:
     )
 
 
-def notable(dimension: DataFrame, contract: Contract) -> DataFrame:
+def suspicious_versions(dimension: DataFrame, contract: Contract) -> DataFrame:
     """No row where every key has one version and `broken_versions` is empty, told without windows; else at least one."""
     looks_sound = (
         (F.col("version") == 1)

@@ -68,7 +68,11 @@ def sampled(rows: DataFrame, column: str, one_in: int) -> DataFrame:
 
 
 def _hash(*columns: str) -> Column:
-    """A hash of some columns; Sail panics on columns that statistics show to be constant, and on nothing else, hence the 0."""
+    """A hash of some columns.
+
+    Sail panics where it hashes constants alone, and takes a column for one if statistics show a single value. The 0 beside them
+    is no constant to it.
+    """
     return F.xxhash64(*columns, (F.rand() < 0).cast("int"))
 
 

@@ -14,7 +14,7 @@ from cartbrook.frames.casting import UNIT_SEPARATOR
 _BLANK = "[\\s\u00a0]+"
 
 
-def plain(records: DataFrame, contract: Contract) -> DataFrame:
+def looks_plain(records: DataFrame, contract: Contract) -> DataFrame:
     """Whether the keys of some records can be told from their look to have no near duplicates, cheaper than by comparing them.
 
     That is so where each part of a key is written, in all records, in printable ASCII without blanks and in letters of one case.

@@ -108,8 +108,8 @@ def _fact(lake: Lake, operation: Operation, known: _Known, domain: str) -> _Done
         for reference in contract.references
     }
     fresh = touched is None and not lake.tables.holds_rows(table)
-    if fresh and sum(batch.rows for batch in operation.batches) > FEW:
-        return _fresh(lake, contract, records, parents)
+    if fresh and (rows := lake.tables.count(f"silver.{domain}")) > FEW:
+        return _fresh(lake, contract, records, parents, -(-rows // _AT_ONCE))
     resolved = resolve(records, contract, parents, lake.contracts)
     staged = lake.tables.stage(resolved)
     resolved = staged.frame
@@ -127,10 +127,9 @@ def _fact(lake: Lake, operation: Operation, known: _Known, domain: str) -> _Done
     return done(lake.tables.merge(table, differing, key))
 
 
-def _fresh(lake: Lake, contract: Contract, records: DataFrame, parents: Mapping[str, DataFrame]) -> _Done:
-    """Fill an empty fact table with more than can be held beside it: range by range of its key, each in one pass."""
+def _fresh(lake: Lake, contract: Contract, records: DataFrame, parents: Mapping[str, DataFrame], number: int) -> _Done:
+    """Fill an empty fact table with more than can be held beside it: in so many ranges of its key, each in one pass."""
     table, key, settings = GOLD[contract.domain], fact_key(contract), fact_settings(lake.settings)
-    number = -(-lake.tables.count(f"silver.{contract.domain}") // _AT_ONCE)
     cuts = [row[key[0]] for row in fetch(sampled(records, key[0], _SAMPLED))] if number > 1 else []
     dimensions = [parent for parent in parents if parent in DIMENSIONS]
     single = [parent for parent in dimensions if lake.tables.is_empty(parents[parent].where("version > 1"))]

@@ -16,9 +16,9 @@ from cartbrook.contracts.model import DIMENSIONS
 from cartbrook.errors import BooksDoNotBalance, DeclaredDiffers, counted
 from cartbrook.frames import books
 from cartbrook.frames.decisions import in_force
-from cartbrook.frames.invariants import broken_versions, notable
+from cartbrook.frames.invariants import broken_versions, suspicious_versions
 from cartbrook.frames.keys import within
-from cartbrook.frames.likeness import near_duplicates, plain
+from cartbrook.frames.likeness import looks_plain, near_duplicates
 from cartbrook.frames.quarantine import CORRECTED, DISCARDED, PARKED
 from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
@@ -234,7 +234,7 @@ def _near_duplicates(lake: Lake, batch: Batch) -> Counter[str]:
     where = {"_batch_seq": batch.batch_seq}
     records = {domain: lake.tables.read(f"silver.{domain}", where=where).where(is_record()) for domain in batch.domains}
     if batch.rows > _MANY:
-        looks = [plain(rows, lake.contracts[domain]) for domain, rows in records.items()]
+        looks = [looks_plain(rows, lake.contracts[domain]) for domain, rows in records.items()]
         for row in lake.tables.stage(reduce(DataFrame.unionByName, looks)).fetch(plain=True):
             del records[row["domain"]]
     parts = [near_duplicates(rows, lake.contracts[domain]) for domain, rows in records.items()]
@@ -275,7 +275,7 @@ def _require(batch: Batch, problems: list[str | None]) -> None:
 def _require_history(lake: Lake, batch: Batch, domain: str) -> Counter[str]:
     contract, table = lake.contracts[domain], f"gold.{DIMENSIONS[domain]}"
     dimension = lake.tables.read(table)
-    if _MANY < lake.tables.count(table) <= batch.rows and lake.tables.is_empty(notable(dimension, contract)):
+    if _MANY < lake.tables.count(table) <= batch.rows and lake.tables.is_empty(suspicious_versions(dimension, contract)):
         return Counter()
     dimension = within(dimension, batch_keys(lake, batch, [domain])[domain], contract.key)
     broken = lake.tables.stage(broken_versions(dimension, contract)).fetch()
