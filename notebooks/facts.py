@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC # facts
-# MAGIC References, rules across tables, score; orders, shipping and inventory bound to the versions valid at event time.
+# MAGIC References resolved or parked; orders, shipping and inventory bound to the versions valid at event time.
 
 # COMMAND ----------
 

@@ -17,13 +17,13 @@ from cartbrook.contracts.model import DIMENSIONS, FACTS, LOCAL, Action, Contract
 from cartbrook.contracts.tables import table_mark
 from cartbrook.errors import concerning
 from cartbrook.frames import contexts, counting, scoring
-from cartbrook.frames.keys import Keys, keys_of, within
+from cartbrook.frames.keys import Keys, within
 from cartbrook.frames.rules import active_rules
 from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.session import Session
 from cartbrook.lake.values import fetch, named
-from cartbrook.touched import referenced
+from cartbrook.touched import batch_keys, referenced
 from cartbrook.types import Batch, LiveBatch
 
 QUALITY_RESULTS = "ops.quality_results"
@@ -36,34 +36,32 @@ def local_results(lake: Lake, batch: Batch) -> list[scoring.RuleResult]:
     return _Count(lake, batch, batch.domains, LOCAL, ()).results()
 
 
-def results(
-    lake: Lake, batch: Batch, live: Sequence[LiveBatch], known: Mapping[str, Keys] | None = None
-) -> list[scoring.RuleResult]:
+def results(lake: Lake, batch: Batch, live: Sequence[LiveBatch]) -> list[scoring.RuleResult]:
     """Results of every rule of the delivered domains, cross-table rules on the delivered keys; after facts.
 
     Args:
         live: The live batches, for rules that compare the batch with those before it.
-        known: The delivered keys by domain, where these were looked at before.
     """
     needs = {domain for delivered in batch.domains for rule in lake.contracts[delivered].rules for domain in rule.needs}
     asked = [domain for domain in lake.contracts if domain in needs]
     filled = lake.tables.each(lambda domain: lake.tables.holds_rows(f"silver.{domain}"), asked)
     held = [domain for domain, is_filled in zip(asked, filled, strict=True) if is_filled]
-    return _Count(lake, batch, held, tuple(Scope), live, known or {}).results()
+    return _Count(lake, batch, held, tuple(Scope), live).results()
 
 
-def save(lake: Lake, batch: Batch, rows: Sequence[Mapping[str, Any]]) -> None:
+def save(lake: Lake, batch: Batch, rows: Sequence[Mapping[str, Any]], *, held: bool = True) -> None:
     """Put the results of a batch's revision in the place of those of its earlier runs.
 
     Args:
         rows: The columns of ops.quality_results but those that name the batch.
+        held: False where there are none yet.
     """
     schema = lake.tables.schema(QUALITY_RESULTS)
     naming = {"batch_seq": batch.batch_seq, "batch_id": batch.batch_id, "revision": batch.revision}
     complete = [{**naming, **row} for row in rows]
     columns = {name: [row[name] for row in complete] for name in schema.names}
     where = {"batch_seq": batch.batch_seq, "revision": batch.revision}
-    lake.tables.replace(QUALITY_RESULTS, lake.tables.rows(columns, schema), where, exact=True)
+    lake.tables.replace(QUALITY_RESULTS, lake.tables.rows(columns, schema), where, held=held, exact=True)
 
 
 def saved(lake: Lake, batch: Batch) -> list[scoring.RuleResult]:
@@ -144,7 +142,6 @@ class _Count:
         held: Domains of which the lake holds records.
         scopes: The scopes of the rules that are counted.
         live: The live batches.
-        known: The delivered keys, of domains where they were looked at.
     """
 
     lake: Lake
@@ -152,13 +149,16 @@ class _Count:
     held: Collection[str]
     scopes: Collection[Scope]
     live: Sequence[LiveBatch]
-    known: Mapping[str, Keys] = dataclasses.field(default_factory=dict)
 
     def results(self) -> list[scoring.RuleResult]:
         """The results of all delivered domains."""
         trails = {domain: self._trails(self.lake.contracts[domain]) for domain in self.batch.domains}
+        keys: Mapping[str, Keys] = {}
+        if any(entry.batch_id != self.batch.batch_id for entry in self.live):  # else all of gold is of this one
+            conditioned = [domain for domain in self.batch.domains if self._conditions(self.lake.contracts[domain])]
+            keys = batch_keys(self.lake, self.batch, conditioned)
         jobs: list[Callable[[], list[dict[str, Any]]]] = [self._aside]
-        jobs += [partial(self._of, domain, trails[domain]) for domain in self.batch.domains]
+        jobs += [partial(self._of, domain, trails[domain], keys.get(domain)) for domain in self.batch.domains]
         aside, *counted = self.lake.tables.each(lambda job: job(), jobs)
         found: list[scoring.RuleResult] = []
         for domain, rows in zip(self.batch.domains, counted, strict=True):
@@ -172,6 +172,10 @@ class _Count:
         """The rules that are counted."""
         return [rule for rule in active_rules(contract, self.batch.switches) if rule.scope in self.scopes]
 
+    def _conditions(self, contract: Contract) -> list[Rule]:
+        """Those that compare a record with other tables."""
+        return [rule for rule in self._rules(contract) if rule.scope is Scope.LAKE and rule.check == "expect"]
+
     def _aside(self) -> list[dict[str, Any]]:
         """The counts of records that were set aside, of all domains at once: of most batches there are none or few."""
         aside = self.lake.tables.read("ops.quarantine", where={"batch_seq": self.batch.batch_seq})
@@ -179,18 +183,21 @@ class _Count:
         counted = counting.aside_counts(aside.where(F.col("status").isin("open", "parked")), references)
         return self.lake.tables.stage(counted).fetch()
 
-    def _of(self, domain: str, trails: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
+    def _of(self, domain: str, trails: Mapping[str, Sequence[int]], keys: Keys | None) -> list[dict[str, Any]]:
         with concerning(f"rules of {domain}"):
-            return self._domain(domain, trails)
+            return self._domain(domain, trails, keys)
 
-    def _domain(self, domain: str, trails: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
-        """The counts of one domain, in one plan."""
+    def _domain(self, domain: str, trails: Mapping[str, Sequence[int]], keys: Keys | None) -> list[dict[str, Any]]:
+        """The counts of one domain, in one plan.
+
+        Args:
+            keys: The delivered ones; None where gold holds no others.
+        """
         contract, tables = self.lake.contracts[domain], self.lake.tables
         rules, silver = self._rules(contract), self._silver(domain)
         parts = [counting.batch_counts(silver, contract, rules)]
-        conditions = [rule for rule in rules if rule.scope is Scope.LAKE and rule.check == "expect"]
-        if conditions:
-            parts.append(counting.lake_counts(self._context(silver, contract, conditions), conditions, contract))
+        if conditions := self._conditions(contract):
+            parts.append(counting.lake_counts(self._context(contract, conditions, keys), conditions, contract))
         if trails:
             seqs = sorted({seq for trail in trails.values() for seq in trail})
             slices = tables.read(f"silver.{domain}", where={"_batch_seq": seqs}).where(is_record())
@@ -235,7 +242,7 @@ class _Count:
         ]
         return {rule.name: [self.batch.batch_seq, *brought[: rule.trailing]] for rule in rules}
 
-    def _context(self, silver: DataFrame, contract: Contract, rules: Sequence[Rule]) -> DataFrame:
+    def _context(self, contract: Contract, rules: Sequence[Rule], keys: Keys | None) -> DataFrame:
         """The gold rows of the delivered keys with what cross-table rules look at."""
         gold = {domain: self.lake.tables.read(table) for domain, table in _GOLD.items()}
         children = [
@@ -245,8 +252,7 @@ class _Count:
             if reference.parent == contract.domain
         ]
         rows = gold[contract.domain]
-        if any(entry.batch_id != self.batch.batch_id for entry in self.live):  # else all of gold is of this one
-            keys = self.known.get(contract.domain) or Keys(keys_of(silver, key=contract.key))
+        if keys is not None:
             rows = within(rows, keys, contract.key)
             for child, reference in children:
                 gold[child] = within(gold[child], keys.named(reference.columns, reference.parent_columns), reference.columns)

@@ -1,8 +1,7 @@
-"""Facts: references resolved or parked, facts bound and merged, cross-table rules counted, the batch scored."""
+"""Facts: references resolved or parked, facts bound and merged, changes of what was published recorded."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial, reduce
@@ -10,7 +9,6 @@ from functools import partial, reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from cartbrook import scorecard
 from cartbrook.children import Moved, children, moved_facts, moved_versions
 from cartbrook.context import fact_settings
 from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract
@@ -23,7 +21,7 @@ from cartbrook.frames.schema import fact_key
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.values import Staged, fetch
 from cartbrook.touched import FEW, dated, delivered, looked_up, part_of, published_slices, referenced, whole
-from cartbrook.types import Batch, Operation, StepResult
+from cartbrook.types import Operation, StepResult
 
 QUARANTINE = "ops.quarantine"
 RESTATEMENTS = "ops.restatements"
@@ -66,7 +64,7 @@ class _Done:
 
 
 def run(lake: Lake, operation: Operation) -> StepResult:
-    """Recompute the facts of the touched keys from all their live records; park, release, count and score."""
+    """Recompute the facts of the touched keys from all their live records; park and release."""
     known = _Known()
     if not whole(operation):
         touched = delivered(lake, operation, operation.domains)
@@ -78,12 +76,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
         parts = lake.tables.each(partial(_fact, lake, operation, at_hand), wave)
         done.update({part.contract.domain: part for part in parts if part is not None})
     if done:
-        _park(lake, operation, list(done.values()))
-        _restate(lake, operation, list(done.values()))
-    for batch in operation.batches if operation.validates else ():
-        own = _looked_at(lake, operation, batch, known)
-        results = scorecard.results(lake, batch, operation.live, own)
-        scorecard.save(lake, batch, [dataclasses.asdict(result) for result in results])
+        lake.tables.each(lambda tell: tell(lake, operation, list(done.values())), (_park, _restate))
     return StepResult()
 
 
@@ -168,17 +161,6 @@ def _touched(lake: Lake, contract: Contract, known: _Known) -> Keys | None:
     if all(of.few is not None for of in known.moved.values()) and (own is None or own.few is not None):
         return looked_up(lake, {contract.domain: part_of(united, contract, key)})[contract.domain]
     return Keys(united)
-
-
-def _looked_at(lake: Lake, operation: Operation, batch: Batch, known: _Known) -> dict[str, Keys]:
-    """The keys that a batch delivers, of domains where these alone were looked up."""
-    if operation.cause != "batch" or operation.was_live(batch):
-        return {}
-    return {
-        domain: keys
-        for domain, keys in known.touched.items()
-        if keys.few is not None and domain != "inventory" and not lake.contracts[domain].snapshot_full
-    }
 
 
 def _restate(lake: Lake, operation: Operation, done: list[_Done]) -> None:

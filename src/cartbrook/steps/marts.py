@@ -1,4 +1,4 @@
-"""Marts: KPI tables for dashboards, each a function of facts, dimensions and as_of.
+"""Marts: KPI tables for dashboards, each a function of facts, dimensions and as_of; beside them the batch is scored.
 
 Two ways lead to the same tables. The long one makes them of all facts, by `Mart.build`. The short one adds what changed to what
 was published (docs/decisions/0022): a batch of 20 orders then costs the same in a lake of millions, but for a look through some
@@ -7,7 +7,8 @@ columns of fact_orders, and for writing anew what is as large as the customers a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook import scorecard
 from cartbrook.context import mart_context
 from cartbrook.frames.marts import INTERMEDIATE, MARTS, SALES_TOTALS, Mart, MartContext, sources
 from cartbrook.frames.marts.changed import COLUMNS, Change, differing, joined, named
@@ -67,7 +69,7 @@ class _Work:
 
 
 def run(lake: Lake, operation: Operation) -> StepResult:
-    """Write the marts whose inputs or as_of changed; the others stay as they are."""
+    """Write the marts whose inputs or as_of changed, and the quality results of the batch; the others stay as they are."""
     stale = [mart for mart in MARTS if _stale(lake, operation, mart)]
     of_orders = [mart for mart in stale if ORDERS in sources(mart)]
     needed = [mart for mart in INTERMEDIATE if any(mart.name in one.reads for one in of_orders)]
@@ -75,15 +77,29 @@ def run(lake: Lake, operation: Operation) -> StepResult:
         needed = [mart for mart in needed if mart is not SALES_TOTALS]
     work = _Work(lake, operation, *(_way(lake, operation) if of_orders else (False, None)))
     context = mart_context(lake.settings, lake.contracts, operation.as_of)
-    # What is intermediate is made once; marts that do not depend on it are written meanwhile.
-    first = [partial(_stage, work, mart, context) for mart in needed]
+    # What is intermediate is made once; marts that do not depend on it are written meanwhile, and rules counted.
+    first: list[Callable[[], None]] = [partial(_stage, work, mart, context) for mart in needed]
     first += [partial(_write, work, mart, context) for mart in stale if mart not in of_orders]
+    if operation.validates:
+        score = partial(_score, lake, operation)
+        if sum(batch.rows for batch in operation.batches) > FEW_ORDERS:
+            score()  # by itself: both hold much
+        else:
+            first.append(score)
     lake.tables.each(lambda call: call(), first)
     if of_orders:
         context = mart_context(lake.settings, lake.contracts, operation.as_of, _in_all(work))
         written = of_orders + [SALES_TOTALS for mart in needed if mart is SALES_TOTALS]
         lake.tables.each(lambda mart: _write(work, mart, context), written)
     return StepResult()
+
+
+def _score(lake: Lake, operation: Operation) -> None:
+    """Count the rules of the batches, those across tables among them, and record what came out."""
+    for batch in operation.batches:
+        held = operation.cause != "batch" or operation.was_live(batch) or operation.stepwise
+        results = scorecard.results(lake, batch, operation.live)
+        scorecard.save(lake, batch, [dataclasses.asdict(result) for result in results], held=held)
 
 
 def _stage(work: _Work, mart: Mart, context: MartContext) -> None:
