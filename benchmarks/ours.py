@@ -2,6 +2,7 @@
 
     python -m benchmarks.ours init WORKSPACE
     python -m benchmarks.ours run WORKSPACE TRIGGER...     one open lake, one batch after another
+    python -m benchmarks.ours turns WORKSPACES TIMES TRIGGER...     the same in so many new workspaces, one after another
     python -m benchmarks.ours undo WORKSPACE BATCH_ID...
     python -m benchmarks.ours audit WORKSPACE
 
@@ -10,6 +11,7 @@ The last line is JSON: seconds of each batch, of its steps, and of the way to an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -35,6 +37,21 @@ def run(lake: Lake, workspace: Path, triggers: list[Path]) -> dict[str, Any]:
             raise SystemExit(f"a batch was not published: {outcomes}")
         steps.append(_steps(lake, outcomes[0].batch_id, outcomes[0].revision or 1))
     return {"seconds": seconds, "steps": steps}
+
+
+def turns(folder: Path, times: int, triggers: list[Path]) -> dict[str, Any]:
+    """The same batches again and again on one open engine, each time into a new workspace: what `run` tells, of each turn."""
+    with contextlib.ExitStack() as stack:
+        engine = None
+        opened, told = 0.0, []
+        for number in range(times):
+            workspace = folder / str(number)
+            lake = stack.enter_context(pipeline.open_lake(workspace, create=True, engine=engine))
+            engine = lake.engine
+            opened = opened or round(time.perf_counter() - BEGIN, 3)
+            pipeline.init(lake)
+            told.append(run(lake, workspace, triggers))
+    return {"open": opened, "turns": told}
 
 
 def waiting(lake: Lake) -> dict[str, Any]:
@@ -68,6 +85,9 @@ def _steps(lake: Lake, batch_id: str, revision: int) -> dict[str, float]:
 def main() -> None:
     """Do what the first argument says."""
     task, workspace, rest = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
+    if task == "turns":
+        print(json.dumps(turns(workspace, int(rest[0]), [Path(name) for name in rest[1:]])))
+        return
     with pipeline.open_lake(workspace, create=task == "init") as lake:
         opened = round(time.perf_counter() - BEGIN, 3)
         told: dict[str, Any] = {}

@@ -34,13 +34,8 @@ main = sys.modules["__main__"]
 if main.__spec__ is None and not hasattr(main, "__file__"):
     main.__spec__ = find_spec("xdist.remote")
 
-# Tables of a few rows: compiling costs more than it gains, in the JVM as in Spark. Plans and results stay the same.
-SPARK_CONF = {
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.adaptive.enabled": "false",
-}
-SPARK_JVM = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss4m", "spark.driver.memory": "2g"}
+# One process on two cores: collectors that run beside it cost more than they gain, and plans are deep.
+SPARK_JVM = {"spark.driver.extraJavaOptions": "-XX:+UseSerialGC -Xss4m", "spark.driver.memory": "2g"}
 
 CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
@@ -104,7 +99,7 @@ def engine(engine_name: str, request: pytest.FixtureRequest, need: Callable[[obj
     from cartbrook.lake.session import open_engine
 
     master = str(request.config.getoption("master"))
-    conf = SPARK_CONF if master.startswith("sc://") else SPARK_CONF | SPARK_JVM
+    conf = {} if master.startswith("sc://") else SPARK_JVM
     opened = open_engine("spark", master, conf) if engine_name == "spark" else open_engine("sail")
     yield opened
     opened.close()

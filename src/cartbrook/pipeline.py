@@ -344,6 +344,7 @@ def prove(lake: Lake, batch_id: str | None = None, publish_seq: int | None = Non
         lake.require_readable(publication)
     if not publication.live and publication.logic_hash != lake.logic_hash:
         return [audit.live_batches(lake, publication)]  # nothing else is there; the next operation takes on the contracts
+    lake.expect()
     gained = logic.require_logic(lake, publication)
     live = publication.live_of(batch_id) if batch_id is not None else None
     if batch_id is not None and live is None:

@@ -84,6 +84,7 @@ def perform(
     Raises:
         ForeignWrite: A pinned table was written by someone else between two steps.
     """
+    lake.expect(sum(batch.rows for batch in operation.batches))
     done = [first] if first else []
     held = dict(heads)
     result = StepResult()

@@ -26,12 +26,12 @@ import json, sys
 from pathlib import Path
 from cartbrook.lake.session import open_engine
 from cartbrook.lake.spark import ask_workers
-from tests.conftest import SPARK_CONF, SPARK_JVM
+from tests.conftest import SPARK_JVM
 from tests.parity import story
 
 workspace, master = Path(sys.argv[1]), sys.argv[2]
 one_each = {"spark.executor.memory": "600m", "spark.executor.cores": "1", "spark.sql.shuffle.partitions": "2"}
-with open_engine("spark", master, SPARK_CONF | SPARK_JVM | one_each) as engine:
+with open_engine("spark", master, SPARK_JVM | one_each) as engine:
     story.on_engine(engine, workspace, "small")
     told = [(worker.version, worker.sees) for worker in ask_workers(engine.session, workspace)]
 print(json.dumps(told))

@@ -114,6 +114,11 @@ class Lake:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def expect(self, rows: int = 0) -> None:
+        """Let the engine make ready for work on the records of the lake and so many more."""
+        names = [f"silver.{domain}" for domain in self.contracts]
+        self._engine.expect(lambda: max(rows, *self.tables.each(self.tables.count, names)))
+
     @property
     def limits(self) -> Limits:
         """What a delivered file may hold, from the settings."""

@@ -28,6 +28,14 @@ __all__ = ["Engine", "Session", "adopt", "open_engine"]
 _DEBUGGING = "spark.python.sql.dataFrameDebugging.enabled"
 
 
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """Settings of a session for work on few rows and on many."""
+
+    few: Mapping[str, str]
+    many: Mapping[str, str]
+
+
 @dataclass(slots=True)
 class Engine:
     """An open engine. Close it, or use it as a context manager.
@@ -40,7 +48,23 @@ class Engine:
     name: str
     session: Session
     _close: Callable[[], None] = field(repr=False)
+    _modes: Modes | None = None
+    _many: bool = False
     _closed: bool = False
+
+    def expect(self, rows: Callable[[], int]) -> None:
+        """Make ready for work on so many rows, where that makes a difference: Spark compiles plans for many, and not for few.
+
+        Args:
+            rows: Is asked on such an engine alone.
+        """
+        if self._modes is None:
+            return
+        many = rows() >= spark.MANY
+        if many != self._many:
+            self._many = many
+            for name, value in (self._modes.many if many else self._modes.few).items():
+                self.session.conf.set(name, value)
 
     def close(self) -> None:
         """Stop the session, then what serves it; safe to call twice."""
@@ -130,7 +154,7 @@ def _reach(address: str, conf: Mapping[str, str]) -> Engine:
             f"No Spark Connect server answers at {where.scheme}://{where.netloc}.",
             hint="Start one with Delta's jars: docs/spark.md says how.",
         ) from error
-    return Engine("spark", session, session.stop)
+    return _for_few(session, conf)
 
 
 def _start(master: str, conf: Mapping[str, str]) -> Engine:
@@ -157,7 +181,15 @@ def _start(master: str, conf: Mapping[str, str]) -> Engine:
             f"Spark did not start with master {master}.",
             hint="Its own words are above. The first start fetches Delta's jars from Maven Central (or spark.jars.ivySettings).",
         ) from error
-    return Engine("spark", session, session.stop)
+    return _for_few(session, conf)
+
+
+def _for_few(session: Session, conf: Mapping[str, str]) -> Engine:
+    """An engine that is ready for few rows; what the user has set stays as it is."""
+    few, many = ({name: value for name, value in mode.items() if name not in conf} for mode in (spark.FOR_FEW, spark.FOR_MANY))
+    for name, value in few.items():
+        session.conf.set(name, value)
+    return Engine("spark", session, session.stop, Modes(few, many))
 
 
 def _name_main_module() -> None:

@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 JAVA_FITS = (17, 21)
 _DELTA = {"4.2": "4.4.0"}
 """Minor version of Spark -> release of Delta whose jar is built for it. Delta's Python package may be newer than any jar."""
+MANY = 200_000
+"""From so many rows on plans are worth their compilation."""
+FOR_FEW = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.constraintPropagation.enabled": "false",
+}
+"""A batch has dozens of large plans, no two alike: to optimize and compile one takes longer than to run few rows through it."""
+FOR_MANY = {
+    "spark.sql.codegen.wholeStage": "true",
+    "spark.sql.codegen.factoryMode": "FALLBACK",
+    "spark.sql.constraintPropagation.enabled": "true",
+}
+"""What Spark has by default."""
 _JAVA_ADVICE = "Install a Java 17 or 21 runtime, e.g. apt-get install openjdk-17-jre-headless, or let JAVA_HOME name one."
 
 

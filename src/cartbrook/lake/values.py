@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pyspark.sql import types as T
 
 from cartbrook.lake.session import Session
 
+_SPARKS_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
 STAGING = "_staging"
 """The folder beside the tables that staged frames are written to."""
 
@@ -39,6 +41,9 @@ class Staged:
     @property
     def frame(self) -> DataFrame:
         """The rows, cheap to read however often."""
+        schema = _written_schema(self.files)
+        if schema is not None:
+            return self._session.read.schema(schema).parquet(self._url)
         if self.rows == 0:  # Sail then writes no file, so that the schema is lost
             return self._session.createDataFrame([], self._evaluated.schema)
         return self._session.read.parquet(self._url)
@@ -71,6 +76,12 @@ class Staged:
         """True if an array column holds anything."""
         arrays = (parquet.read_table(file, columns=[column])[column] for file in self.files)
         return any(compute.max(compute.list_value_length(array)).as_py() for array in arrays)
+
+
+def _written_schema(files: Sequence[Path]) -> T.StructType | None:
+    """The schema that Spark notes in the files it writes; told it, Spark need not start a job that looks for it."""
+    text = (parquet.read_metadata(files[0]).metadata or {}).get(_SPARKS_SCHEMA) if files else None
+    return None if text is None else T.StructType.fromJson(json.loads(text))
 
 
 def fetch(frame: DataFrame) -> list[dict[str, Any]]:
