@@ -14,7 +14,7 @@ from benchmarks.small_batch import deliveries
 SPARK_LIMIT = 25.0
 """Seconds that a warm batch may take on local Spark at most: what the usual notebooks take for 20 orders."""
 WARM = 12
-"""Batches after which an engine is warm. A JVM compiles its own code as it runs: its tenth batch takes half of its second."""
+"""Batches after which an engine is warm. A JVM compiles its own code as it runs: its tenth batch takes much less than its second."""
 
 
 def measure(work: Path, rounds: int, python: str, data: Path | None = None) -> Report:
