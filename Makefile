@@ -86,7 +86,7 @@ test: .venv/.ready-dev .venv-spark/.ready ## The whole suite on Sail, then most 
 	.venv/bin/pytest -n $(WORKERS) --dist worksteal
 	.venv-spark/bin/pytest --engine=spark $(PATIENT) -m "not long" tests/parity
 
-test-spark: .venv-spark/.ready ## All parity tests on Apache Spark, also the long ones: the story the other way, a catalog
+test-spark: .venv-spark/.ready ## All parity tests on Apache Spark, also the long ones: a catalog, the native OPTIMIZE and VACUUM
 	.venv-spark/bin/pytest --engine=spark $(PATIENT) tests/parity
 
 test-fast: .venv/.ready-dev ## The suite on Sail without the slow tests

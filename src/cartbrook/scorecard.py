@@ -60,8 +60,11 @@ def save(lake: Lake, batch: Batch, rows: Sequence[Mapping[str, Any]], *, held: b
     naming = {"batch_seq": batch.batch_seq, "batch_id": batch.batch_id, "revision": batch.revision}
     complete = [{**naming, **row} for row in rows]
     columns = {name: [row[name] for row in complete] for name in schema.names}
+    if not held:
+        lake.tables.record(QUALITY_RESULTS, columns)
+        return
     where = {"batch_seq": batch.batch_seq, "revision": batch.revision}
-    lake.tables.replace(QUALITY_RESULTS, lake.tables.rows(columns, schema), where, held=held, exact=True)
+    lake.tables.replace(QUALITY_RESULTS, lake.tables.rows(columns, schema), where, exact=True)
 
 
 def saved(lake: Lake, batch: Batch) -> list[scoring.RuleResult]:

@@ -64,9 +64,10 @@ def test_the_jar_is_that_of_the_installed_spark(monkeypatch, version, jar):
 def test_settings_of_the_user_go_first(monkeypatch):
     """What a shop sets for Spark stands; on a cluster shuffles keep Spark's own number of partitions."""
     monkeypatch.setattr(metadata, "version", lambda _: "4.2.0")
-    local = spark.settings("local[4]", 1, {"spark.ui.enabled": "true"})
+    local = spark.settings("local[4]", 1, {"spark.ui.enabled": "true", "spark.driver.memory": "8g"})
+    assert local["spark.driver.memory"] == "8g"
     assert (local["spark.ui.enabled"], local["spark.sql.shuffle.partitions"]) == ("true", "2")
-    assert "spark.sql.shuffle.partitions" not in spark.settings("spark://10.0.0.5:7077", 1, {})
+    assert not {"spark.sql.shuffle.partitions", "spark.driver.memory"} & spark.settings("spark://10.0.0.5:7077", 1, {}).keys()
     assert [spark.is_local(master) for master in ("local[*]", "spark://127.0.0.1:1", "spark://10.0.0.5:1")] == [True, True, False]
 
 

@@ -34,7 +34,6 @@ def test_the_story_has_everything(on_sail):
     assert {row["status"] for row in end["ops.batches"]} == {"published", "undone"}
 
 
-@pytest.mark.long
 @pytest.mark.engine("spark")
 def test_sail_goes_on_with_a_lake_of_spark(engine, on_sail, tmp_path):
     """The first half on Spark gives the same rows, and with it Sail ends in the same tables."""

@@ -72,6 +72,15 @@ class Staged:
         kept = (table.filter(compute.not_equal(table[column], value)) for table in tables)
         return [row for table in kept for row in table.select(list(columns)).to_pylist()]
 
+    def arrow(self, schema: pa.Schema, column: str, without: str) -> pa.Table:
+        """The rows that have another text in a column, in a stored schema; columns that they lack are NULL."""
+        # Spark's times are of the type INT96, which would be read in nanoseconds: their years end with 2262.
+        read = [parquet.read_table(file, coerce_int96_timestamp_unit="us") for file in self.files]
+        found = pa.concat_tables(table.filter(compute.not_equal(table[column], without)) for table in read)
+        return pa.table(
+            {name: found[name] if name in found.column_names else pa.nulls(len(found)) for name in schema.names}
+        ).cast(schema)
+
     def any_in(self, column: str) -> bool:
         """True if an array column holds anything."""
         arrays = (parquet.read_table(file, columns=[column])[column] for file in self.files)
