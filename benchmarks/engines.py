@@ -14,7 +14,7 @@ from benchmarks.small_batch import deliveries
 SPARK_LIMIT = 25.0
 """Seconds that a warm batch may take on local Spark at most: what the usual notebooks take for 20 orders."""
 WARM = 12
-"""After so many batches an engine is warm. A JVM compiles its own code as it runs: the tenth batch is far faster than the second."""
+"""After so many batches an engine is warm. A JVM compiles its own code as it runs: the tenth is far faster than the second."""
 
 
 def measure(work: Path, rounds: int, python: str, data: Path | None = None) -> Report:

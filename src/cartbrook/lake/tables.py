@@ -37,8 +37,8 @@ FILE_BYTES = 2 * 2**20
 _PROPERTIES = {"delta.checkpointInterval": "1000000000", "delta.targetFileSize": str(FILE_BYTES)}
 """No checkpoints by engines; and delta-rs, too, keeps to the size: else a delete leaves one file in the place of many."""
 _MANY = 20_000
-"""Above so many rows to replace, a MERGE; below, they are deleted by their keys in the few files that hold them. As few that come are
-added without the engine."""
+"""Above so many rows to replace, a MERGE; below, they are deleted by their keys in the few files that hold them.
+As few rows that come are added without the engine."""
 _LITERAL = (T.StringType, T.LongType, T.IntegerType, T.DateType)
 """The types of keys by which rows can be deleted."""
 _SORTED_FROM = 50_000
