@@ -1,7 +1,7 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC # marts
-# MAGIC KPIs, segments, performance, season, trend, stock health.
+# MAGIC Rules counted and the batch scored; KPIs, segments, performance, season, trend, stock health.
 
 # COMMAND ----------
 

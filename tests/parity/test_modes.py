@@ -25,12 +25,14 @@ def test_what_the_user_has_set_stays(session):
     [*ours, theirs] = FOR_FEW
     session.conf.set(theirs, FOR_MANY[theirs])
     expected = {name: FOR_FEW[name] for name in ours} | {theirs: FOR_MANY[theirs]}
-    engine = _for_few(session, {theirs: FOR_MANY[theirs]})
-    assert in_force(session) == expected
-    engine.expect(lambda: MANY)
-    engine.expect(lambda: 0)
-    assert in_force(session) == expected
-    _for_few(session, {})  # for the tests after this one
+    try:
+        engine = _for_few(session, {theirs: FOR_MANY[theirs]})
+        assert in_force(session) == expected
+        engine.expect(lambda: MANY)
+        engine.expect(lambda: 0)
+        assert in_force(session) == expected
+    finally:
+        _for_few(session, {})  # for the tests after this one
 
 
 def in_force(session):

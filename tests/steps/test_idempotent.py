@@ -66,6 +66,7 @@ def test_each_step_twice(lake, whole):
     assert differences(whole, everything(lake)) == []
     assert lake.ledger.newest().publish_seq == 2
     assert list((lake.places.archive / "b2" / "1").iterdir())
+    assert repeated_results(lake) == []
 
 
 def test_back_to_a_step(lake, whole):
@@ -76,6 +77,16 @@ def test_back_to_a_step(lake, whole):
     for name in ("receive", *STEPS[:5], *(name for first in range(5) for name in STEPS[first:5]), *STEPS[5:]):
         pipeline.run_step(lake, "b2", name)
     assert differences(whole, everything(lake)) == []
+    assert repeated_results(lake) == []
+
+
+def repeated_results(lake):
+    """Rules of a batch that were recorded more than once; that there are results is seen, too."""
+    columns = ("batch_seq", "revision", "domain", "rule")
+    rows = lake.tables.read("ops.quality_results").select(*columns).toArrow().to_pylist()
+    assert {row["batch_seq"] for row in rows} == {1, 2}
+    counted = Counter(tuple(row.values()) for row in rows)
+    return [row for row, times in counted.items() if times > 1]
 
 
 def test_a_second_run_does_nothing(lake, whole):

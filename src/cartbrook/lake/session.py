@@ -62,9 +62,9 @@ class Engine:
             return
         many = rows() >= spark.MANY
         if many != self._many:
-            self._many = many
             for name, value in (self._modes.many if many else self._modes.few).items():
                 self.session.conf.set(name, value)
+            self._many = many
 
     def close(self) -> None:
         """Stop the session, then what serves it; safe to call twice."""
@@ -149,12 +149,12 @@ def _reach(address: str, conf: Mapping[str, str]) -> Engine:
         for key, value in conf.items():
             session.conf.set(key, value)
         session.sql("SELECT 1").toArrow()
+        return _for_few(session, conf)
     except (OSError, ValueError, PySparkException) as error:
         raise EngineError(
             f"No Spark Connect server answers at {where.scheme}://{where.netloc}.",
             hint="Start one with Delta's jars: docs/spark.md says how.",
         ) from error
-    return _for_few(session, conf)
 
 
 def _start(master: str, conf: Mapping[str, str]) -> Engine:
@@ -185,7 +185,7 @@ def _start(master: str, conf: Mapping[str, str]) -> Engine:
 
 
 def _for_few(session: Session, conf: Mapping[str, str]) -> Engine:
-    """An engine that is ready for few rows; what the user has set stays as it is."""
+    """An engine of a session, ready for few rows and able to go over to many; what the user has set stays as it is in both."""
     few, many = ({name: value for name, value in mode.items() if name not in conf} for mode in (spark.FOR_FEW, spark.FOR_MANY))
     for name, value in few.items():
         session.conf.set(name, value)

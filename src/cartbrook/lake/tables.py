@@ -38,7 +38,7 @@ _PROPERTIES = {"delta.checkpointInterval": "1000000000", "delta.targetFileSize":
 """No checkpoints by engines; and delta-rs, too, keeps to the size: else a delete leaves one file in the place of many."""
 _MANY = 20_000
 """Above so many rows to replace, a MERGE; below, they are deleted by their keys in the few files that hold them.
-As few rows that come are added without the engine."""
+Where no more come, they are added without the engine, too."""
 _LITERAL = (T.StringType, T.LongType, T.IntegerType, T.DateType)
 """The types of keys by which rows can be deleted."""
 _SORTED_FROM = 50_000
@@ -377,7 +377,7 @@ class Tables:
         self._note(name)
 
     def _append_arrow(self, name: str, rows: Callable[[pa.Schema], pa.Table]) -> None:
-        """Add rows by delta-rs, which takes as long as Sail and a tenth of Spark; they are asked for in the stored schema."""
+        """Add rows by delta-rs, which takes as long as Sail and far less than Spark; they are asked for in the stored schema."""
         stored = self.delta(name)
         write_deltalake(stored, rows(pa.schema(stored.schema().to_arrow())), mode="append")
 

@@ -86,6 +86,7 @@ class Views:
             QueryError: It is no such statement, names no table of ours, or the engine refuses it.
         """
         text = self._translated(statement)
+        self._lake.expect()
         try:
             return self._lake.tables.session.sql(text).toArrow()
         except PySparkException as error:

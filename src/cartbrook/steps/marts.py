@@ -28,7 +28,7 @@ from cartbrook.types import Operation, StepResult
 
 ORDERS = "gold.fact_orders"
 FEW_ORDERS = 100_000
-"""In a lake of fewer orders the long way is the shorter one."""
+"""In a lake of fewer orders the long way is the shorter one; and a batch of fewer rows is scored beside what else is done."""
 FEW_KEYS = 300
 """So many values may be in a condition; more are joined."""
 SMALL_PART = 20
