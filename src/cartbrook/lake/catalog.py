@@ -19,7 +19,7 @@ from cartbrook.errors import ConfigError
 from cartbrook.lake.literals import quoted
 from cartbrook.lake.log import Mark
 from cartbrook.lake.session import Session
-from cartbrook.lake.tables import Tables
+from cartbrook.lake.tables import Mode, Tables
 from cartbrook.lake.values import fetch
 from cartbrook.types import Publication
 
@@ -148,11 +148,12 @@ class CatalogTables(Tables):
         at = "" if version is None else f" VERSION AS OF {int(version)}"
         return self.session.sql(f"SELECT * FROM {self._named(name)}{at}")
 
-    def _add(self, name: str, rows: DataFrame) -> None:
-        rows.writeTo(self._named(name)).append()  # by name; saveAsTable would drop the table's properties in `_put`
-
-    def _put(self, name: str, rows: DataFrame) -> None:
-        rows.writeTo(self._named(name)).overwrite(F.lit(True))
+    def _save(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:
+        writer = rows.writeTo(self._named(name))  # by name; saveAsTable would drop the properties of what it overwrites
+        if mode == "append":
+            writer.append()
+        else:
+            writer.overwrite(F.lit(True))
 
     def _stored(self, name: str, version: int | None = None) -> T.StructType:
         return self._load(name, version).schema

@@ -115,9 +115,10 @@ class Lake:
         self.close()
 
     def expect(self, rows: int = 0) -> None:
-        """Let the engine make ready for work on the records of the lake and so many more."""
+        """Let engine and tables make ready for work on the records of the lake and so many more."""
         names = [f"silver.{domain}" for domain in self.contracts]
-        self._engine.expect(lambda: max(rows, *self.tables.each(self.tables.count, names)))
+        many = self._engine.expect(lambda: max(rows, *self.tables.each(self.tables.count, names)))
+        self.tables.expects_few = many is False and self.tables.is_local
 
     @property
     def limits(self) -> Limits:

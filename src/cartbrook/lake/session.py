@@ -52,19 +52,23 @@ class Engine:
     _many: bool = False
     _closed: bool = False
 
-    def expect(self, rows: Callable[[], int]) -> None:
+    def expect(self, rows: Callable[[], int]) -> bool | None:
         """Make ready for work on so many rows, where that makes a difference: Spark compiles plans for many, and not for few.
 
         Args:
             rows: Is asked on such an engine alone.
+
+        Returns:
+            True for many; None where it makes no difference.
         """
         if self._modes is None:
-            return
+            return None
         many = rows() >= spark.MANY
         if many != self._many:
             for name, value in (self._modes.many if many else self._modes.few).items():
                 self.session.conf.set(name, value)
             self._many = many
+        return many
 
     def close(self) -> None:
         """Stop the session, then what serves it; safe to call twice."""

@@ -13,7 +13,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
@@ -39,6 +39,7 @@ _PROPERTIES = {"delta.checkpointInterval": "1000000000", "delta.targetFileSize":
 _MANY = 20_000
 """Above so many rows to replace, a MERGE; below, they are deleted by their keys in the few files that hold them.
 Where no more come, they are added without the engine, too."""
+Mode = Literal["append", "overwrite"]
 _LITERAL = (T.StringType, T.LongType, T.IntegerType, T.DateType)
 """The types of keys by which rows can be deleted."""
 _SORTED_FROM = 50_000
@@ -51,6 +52,7 @@ class Tables:
     Attributes:
         session: The Spark Connect session.
         written: Versions this process gave to tables, since `forget_written`.
+        expects_few: Few rows are at work, on an engine that takes long for a commit: they are staged, and delta-rs commits them.
     """
 
     is_local: ClassVar[bool] = True
@@ -59,6 +61,7 @@ class Tables:
     def __init__(self, session: Session, root: Path, schemas: Mapping[str, T.StructType], parallel: int = 4) -> None:
         self.session = session
         self.written: dict[str, int] = {}
+        self.expects_few = False
         self._root = root
         self._schemas = schemas
         self._parallel = parallel
@@ -143,7 +146,7 @@ class Tables:
             self._write(name, self.rows(columns, self._schemas[name]))
             return
         self._require_alike(name)
-        self._append_arrow(name, lambda schema: arrow_of(columns, self._schemas[name], schema))
+        self._write_arrow(name, lambda schema: arrow_of(columns, self._schemas[name], schema))
         self._note(name)
 
     def overwrite(self, name: str, rows: DataFrame, *, exact: bool = False) -> None:
@@ -154,8 +157,7 @@ class Tables:
         """
         if exact:
             self._require_alike(name)
-        self._put(name, rows if exact else self._conform(name, rows))
-        self._note(name)
+        self._write(name, rows if exact else self._conform(name, rows), "overwrite")
 
     def replace(self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True, exact: bool = False) -> int:
         """Put rows in the place of one slice.
@@ -230,9 +232,9 @@ class Tables:
         if replaced:
             self._remove(name, once.rows_without("_change", INSERT, key))
         if kinds != {DELETE} and self.is_local and once.rows < _MANY:
-            self._append_arrow(name, lambda schema: once.arrow(schema, "_change", DELETE))
+            self._write_arrow(name, lambda schema: once.arrow(schema, ("_change", DELETE)))
         elif kinds != {DELETE}:
-            self._add(name, rows.orderBy(*key) if once.rows >= _SORTED_FROM else rows)
+            self._save(name, rows.orderBy(*key) if once.rows >= _SORTED_FROM else rows)
         self._note(name)
         return once
 
@@ -337,11 +339,18 @@ class Tables:
         reader = self.session.read.format("delta")
         return (reader if version is None else reader.option("versionAsOf", version)).load(self._location(name))
 
-    def _add(self, name: str, rows: DataFrame) -> None:
-        rows.write.format("delta").option("targetFileSize", str(FILE_BYTES)).mode("append").save(self._location(name))
-
-    def _put(self, name: str, rows: DataFrame) -> None:
-        rows.write.format("delta").mode("overwrite").save(self._location(name))
+    def _save(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:
+        if self.expects_few:
+            staged = self.stage(rows)
+            if staged.rows < _MANY:
+                if staged.rows or mode == "overwrite":
+                    self._write_arrow(name, staged.arrow, mode)
+                return
+            rows = staged.frame
+        writer = rows.write.format("delta").mode(mode)
+        if mode == "append":  # rows will be changed one by one
+            writer = writer.option("targetFileSize", str(FILE_BYTES))
+        writer.save(self._location(name))
 
     # inside
 
@@ -372,14 +381,14 @@ class Tables:
         """Rows that the newest commit of a table added, from its log."""
         return log.rows_added(self.folder(name))
 
-    def _write(self, name: str, rows: DataFrame) -> None:
-        self._add(name, rows)
+    def _write(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:
+        self._save(name, rows, mode)
         self._note(name)
 
-    def _append_arrow(self, name: str, rows: Callable[[pa.Schema], pa.Table]) -> None:
-        """Add rows by delta-rs, which takes as long as Sail and far less than Spark; they are asked for in the stored schema."""
+    def _write_arrow(self, name: str, rows: Callable[[pa.Schema], pa.Table], mode: Mode = "append") -> None:
+        """Write rows by delta-rs, which takes as long as Sail and far less than Spark; it asks for them in the stored schema."""
         stored = self.delta(name)
-        write_deltalake(stored, rows(pa.schema(stored.schema().to_arrow())), mode="append")
+        write_deltalake(stored, rows(pa.schema(stored.schema().to_arrow())), mode=mode)
 
     def _note(self, name: str) -> None:
         version = self.version(name)

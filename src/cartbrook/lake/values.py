@@ -72,11 +72,18 @@ class Staged:
         kept = (table.filter(compute.not_equal(table[column], value)) for table in tables)
         return [row for table in kept for row in table.select(list(columns)).to_pylist()]
 
-    def arrow(self, schema: pa.Schema, column: str, without: str) -> pa.Table:
-        """The rows that have another text in a column, in a stored schema; columns that they lack are NULL."""
+    def arrow(self, schema: pa.Schema, without: tuple[str, str] | None = None) -> pa.Table:
+        """The rows in a stored schema; columns that they lack are NULL.
+
+        Args:
+            without: A column, and the text that rows are left out for.
+        """
+        if not self.files:
+            return schema.empty_table()
         # Spark's times are of the type INT96, which would be read in nanoseconds: their years end with 2262.
-        read = [parquet.read_table(file, coerce_int96_timestamp_unit="us") for file in self.files]
-        found = pa.concat_tables(table.filter(compute.not_equal(table[column], without)) for table in read)
+        found = pa.concat_tables(parquet.read_table(file, coerce_int96_timestamp_unit="us") for file in self.files)
+        if without is not None:
+            found = found.filter(compute.not_equal(found[without[0]], without[1]))
         return pa.table(
             {name: found[name] if name in found.column_names else pa.nulls(len(found)) for name in schema.names}
         ).cast(schema)
