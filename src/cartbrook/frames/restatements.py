@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -14,6 +15,23 @@ from cartbrook.frames.schema import fact, fact_key
 from cartbrook.types import Operation
 
 GONE, REBOUND, RESTATED = "gone", "rebound", "restated"
+
+
+LOOKED_AT = (CHANGE, "batch_id", BEFORE)
+"""What `has_any` needs to know of a row."""
+
+
+def has_any(replaced: Iterable[Mapping[str, Any]], delivered: Collection[str]) -> bool:
+    """True if `restatements` has a row of some facts that changed or went, which is told here without the engine.
+
+    Args:
+        replaced: The columns LOOKED_AT of the rows of `changes` that are not inserted.
+    """
+
+    def is_newer(row: Mapping[str, Any]) -> bool:
+        return row["batch_id"] in delivered and row["batch_id"] != row[BEFORE]["batch_id"]
+
+    return any(row[CHANGE] == DELETE or not is_newer(row) for row in replaced)
 
 
 def restatements(changed: DataFrame, contract: Contract, operation: Operation, delivered: Collection[str]) -> DataFrame:

@@ -51,16 +51,15 @@ class Staged:
     def fetch(self, **where: str | bool) -> list[dict[str, Any]]:
         """The rows as Python values, those that have some values in columns; `fetch` of the frame would be planned twice."""
         conditions = [(column, "=", value) for column, value in where.items()] or None
-        return [row for file in self.files for row in parquet.read_table(file, filters=conditions).to_pylist()]
+        return [row for table in self._read(filters=conditions) for row in table.to_pylist()]
 
     def values(self, column: str) -> set[Any]:
         """The distinct values of a column that has few of them."""
-        return {value for file in self.files for value in parquet.read_table(file, columns=[column])[column].unique().to_pylist()}
+        return {value for table in self._read([column]) for value in table[column].unique().to_pylist()}
 
     def count(self, column: str, value: str) -> int:
         """How many rows have a text in a column."""
-        columns = (parquet.read_table(file, columns=[column])[column] for file in self.files)
-        return sum(compute.sum(compute.equal(texts, value)).as_py() or 0 for texts in columns)
+        return sum(compute.sum(compute.equal(table[column], value)).as_py() or 0 for table in self._read([column]))
 
     def count_others(self, column: str, value: str) -> int:
         """How many rows have another text in a column, which is NULL nowhere."""
@@ -68,8 +67,7 @@ class Staged:
 
     def rows_without(self, column: str, value: str, columns: Sequence[str]) -> list[dict[str, Any]]:
         """Some columns of the rows that have another text in a column."""
-        tables = (parquet.read_table(file, columns=list({*columns, column})) for file in self.files)
-        kept = (table.filter(compute.not_equal(table[column], value)) for table in tables)
+        kept = (table.filter(compute.not_equal(table[column], value)) for table in self._read([*{*columns, column}]))
         return [row for table in kept for row in table.select(list(columns)).to_pylist()]
 
     def arrow(self, schema: pa.Schema, without: tuple[str, str] | None = None) -> pa.Table:
@@ -80,8 +78,7 @@ class Staged:
         """
         if not self.files:
             return schema.empty_table()
-        # Spark's times are of the type INT96, which would be read in nanoseconds: their years end with 2262.
-        found = pa.concat_tables(parquet.read_table(file, coerce_int96_timestamp_unit="us") for file in self.files)
+        found = pa.concat_tables(self._read())
         if without is not None:
             found = found.filter(compute.not_equal(found[without[0]], without[1]))
         return pa.table(
@@ -90,8 +87,12 @@ class Staged:
 
     def any_in(self, column: str) -> bool:
         """True if an array column holds anything."""
-        arrays = (parquet.read_table(file, columns=[column])[column] for file in self.files)
-        return any(compute.max(compute.list_value_length(array)).as_py() for array in arrays)
+        return any(compute.max(compute.list_value_length(table[column])).as_py() for table in self._read([column]))
+
+    def _read(self, columns: list[str] | None = None, filters: Any = None) -> Iterator[pa.Table]:
+        for file in self.files:
+            # Spark's times are of the type INT96, which would be read in nanoseconds: their years end with 2262.
+            yield parquet.read_table(file, columns=columns, filters=filters, coerce_int96_timestamp_unit="us")
 
 
 def _written_schema(files: Sequence[Path]) -> T.StructType | None:

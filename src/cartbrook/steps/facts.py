@@ -12,11 +12,11 @@ from pyspark.sql import functions as F
 from cartbrook.children import Moved, children, moved_facts, moved_versions
 from cartbrook.context import fact_settings
 from cartbrook.contracts.model import DIMENSIONS, FACTS, Contract
-from cartbrook.frames.changes import changes
+from cartbrook.frames.changes import CHANGE, INSERT, changes
 from cartbrook.frames.facts import facts, resolve
 from cartbrook.frames.keys import Keys, keys_of, ranges, repeated, sampled, within
 from cartbrook.frames.parking import movements, parked, raw_texts
-from cartbrook.frames.restatements import restatements
+from cartbrook.frames.restatements import LOOKED_AT, has_any, restatements
 from cartbrook.frames.schema import fact_key
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.values import Staged, fetch
@@ -171,10 +171,17 @@ def _restate(lake: Lake, operation: Operation, done: list[_Done]) -> None:
     parts = [
         restatements(part.changes.frame, part.contract, operation, delivered_now)
         for part in done
-        if part.changes is not None and part.changes.values("_change") & {"update", "delete"}
+        if part.changes is not None and _restates(part.changes, delivered_now)
     ]
     if parts:
         lake.tables.append(RESTATEMENTS, reduce(DataFrame.unionByName, parts))
+
+
+def _restates(made: Staged, delivered_now: list[str]) -> bool:
+    """False where nothing is to be recorded; True where it is, or where they are too many to look at here."""
+    if made.count_others(CHANGE, INSERT) > FEW:
+        return True
+    return has_any(made.rows_without(CHANGE, INSERT, LOOKED_AT), delivered_now)
 
 
 def _park(lake: Lake, operation: Operation, done: list[_Done]) -> None:
