@@ -342,11 +342,10 @@ class Tables:
     def _save(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:
         if self.expects_few:
             staged = self.stage(rows)
-            if staged.rows < _MANY:
-                if staged.rows or mode == "overwrite":
-                    self._write_arrow(name, staged.arrow, mode)
+            if 0 < staged.rows < _MANY:
+                self._write_arrow(name, staged.arrow, mode)
                 return
-            rows = staged.frame
+            rows = staged.frame if staged.rows else rows  # that there are none must not hang on files that are seen too late
         writer = rows.write.format("delta").mode(mode)
         if mode == "append":  # rows will be changed one by one
             writer = writer.option("targetFileSize", str(FILE_BYTES))

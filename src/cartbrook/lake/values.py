@@ -16,6 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from cartbrook.errors import SchemaMismatch
 from cartbrook.lake.session import Session
 
 _SPARKS_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
@@ -75,10 +76,15 @@ class Staged:
 
         Args:
             without: A column, and the text that rows are left out for.
+
+        Raises:
+            SchemaMismatch: They have others, and no rows are left out.
         """
         if not self.files:
             return schema.empty_table()
         found = pa.concat_tables(self._read())
+        if without is None and (unknown := set(found.column_names) - set(schema.names)):
+            raise SchemaMismatch(f"Rows have columns that the table has not: {', '.join(sorted(unknown))}.")
         if without is not None:
             found = found.filter(compute.not_equal(found[without[0]], without[1]))
         return pa.table(

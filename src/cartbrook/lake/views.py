@@ -86,8 +86,8 @@ class Views:
             QueryError: It is no such statement, names no table of ours, or the engine refuses it.
         """
         text = self._translated(statement)
-        self._lake.expect()
         try:
+            self._lake.expect()
             return self._lake.tables.session.sql(text).toArrow()
         except PySparkException as error:
             raise self._explained(error) from None

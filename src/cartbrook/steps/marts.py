@@ -20,6 +20,7 @@ from cartbrook import scorecard
 from cartbrook.context import mart_context
 from cartbrook.frames.marts import INTERMEDIATE, MARTS, SALES_TOTALS, Mart, MartContext, sources
 from cartbrook.frames.marts.changed import COLUMNS, Change, differing, joined, named
+from cartbrook.frames.marts.mart import FEW_ORDERS
 from cartbrook.frames.marts.sales_totals import ALL
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.rewritten import rewritten
@@ -27,8 +28,6 @@ from cartbrook.lake.values import Staged, fetch
 from cartbrook.types import Operation, StepResult
 
 ORDERS = "gold.fact_orders"
-FEW_ORDERS = 100_000
-"""In a lake of fewer orders the long way is the shorter one; and a batch of fewer rows is scored beside what else is done."""
 FEW_KEYS = 300
 """So many values may be in a condition; more are joined."""
 SMALL_PART = 20

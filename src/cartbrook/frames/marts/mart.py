@@ -13,6 +13,9 @@ from pyspark.sql.types import StructField
 from cartbrook.frames.marts.changed import Change
 from cartbrook.frames.schema import struct
 
+FEW_ORDERS = 100_000
+"""In a lake of fewer orders the long way is the shorter one, in one piece; and a batch of fewer rows is scored beside what else
+is done."""
 Limits = Mapping[str, tuple[int, int]]
 """Class -> (least revenue, least revenue orders), best first."""
 
