@@ -144,6 +144,17 @@ def test_a_changed_value_is_found(engine, decided, tmp_path, table):
     assert check in {finding.check for finding in found if finding.problem}
 
 
+def test_figures_of_many_orders_are_proved(engine, decided, monkeypatch):
+    """From many orders on, marts are made in pieces, and proved by these."""
+    monkeypatch.setattr("cartbrook.steps.audit.FEW_ORDERS", 0)
+    with pipeline.open_lake(decided, SETTINGS, engine=engine) as lake:
+        newest = lake.ledger.newest()
+        assert {finding.problem for finding in audit(lake, newest)} == {None}
+        emptied = {**newest.table_versions, "gold.sales_totals": 0}
+        found = audit(lake, dataclasses.replace(newest, table_versions=emptied))
+    assert "figures" in {finding.check for finding in found if finding.problem}
+
+
 def test_a_table_that_cannot_be_read_is_a_finding(engine, decided, tmp_path):
     """A data file is gone: the other proofs go on."""
     with pipeline.open_lake(shutil.copytree(decided, tmp_path / "shop"), SETTINGS, engine=engine) as lake:
