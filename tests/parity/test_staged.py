@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import types as T
 
+from cartbrook.errors import SchemaMismatch
 from cartbrook.frames.schema import struct
 from cartbrook.lake import tables as tables_module
 from cartbrook.lake.tables import Tables
@@ -22,6 +23,17 @@ def test_the_schema_stays(session, lake_dir, rows):
     found = staged.frame
     assert [(name, found.schema[name].dataType.simpleString()) for name in found.columns] == frame.dtypes
     assert found.toArrow().to_pylist() == frame.toArrow().to_pylist()
+
+
+def test_columns_that_a_table_has_not_are_refused(session, lake_dir):
+    """delta-rs would leave them out; the engine does not, and rows that are taken for exact are not looked at before."""
+    tables = Tables(session, lake_dir, {"ops.t": struct("n int, text string")})
+    tables.create("ops.t")
+    tables.append("ops.t", session.sql("SELECT 1 AS n, 'a' AS text"))
+    tables.expects_few = True
+    with pytest.raises(SchemaMismatch, match="columns that the table has not: more"):
+        tables.overwrite("ops.t", session.sql("SELECT 2 AS n, 'b' AS text, 3 AS more"), exact=True)
+    assert tables.read("ops.t").toArrow().to_pylist() == [{"n": 1, "text": "a"}]
 
 
 SCHEMA = struct(

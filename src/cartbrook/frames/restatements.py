@@ -15,8 +15,6 @@ from cartbrook.frames.schema import fact, fact_key
 from cartbrook.types import Operation
 
 GONE, REBOUND, RESTATED = "gone", "rebound", "restated"
-
-
 LOOKED_AT = (CHANGE, "batch_id", BEFORE)
 """What `has_any` needs to know of a row."""
 

@@ -148,7 +148,7 @@ class CatalogTables(Tables):
         at = "" if version is None else f" VERSION AS OF {int(version)}"
         return self.session.sql(f"SELECT * FROM {self._named(name)}{at}")
 
-    def _save(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:
+    def _commit(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:
         writer = rows.writeTo(self._named(name))  # by name; saveAsTable would drop the properties of what it overwrites
         if mode == "append":
             writer.append()

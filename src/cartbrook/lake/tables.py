@@ -1,4 +1,4 @@
-"""The only writer of tables, and their reader. Guards what the engine does not.
+"""The only writer of tables. Guards what the engine does not.
 
 Measured on Sail and tested in tests/engine/: an append turns text into NULL where a number is due; `replaceWhere` writes rows
 outside its predicate and fails on arrays; a quote in a literal matches nothing. So every write compares schemas first, slices are
@@ -7,30 +7,24 @@ set by the writer itself, and literals come from `literal` alone.
 
 from __future__ import annotations
 
-import json
-import shutil
 import threading
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake import Schema as DeltaSchema
-from pyarrow import parquet
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from cartbrook.errors import SchemaMismatch
 from cartbrook.lake import fit, log
-from cartbrook.lake.fit import Difference
 from cartbrook.lake.literals import DELETE, INSERT, key_predicate, literal, merge_statement, predicate
-from cartbrook.lake.log import Mark
+from cartbrook.lake.reader import TableReader
 from cartbrook.lake.session import Session
-from cartbrook.lake.threads import Item, Result, in_threads
-from cartbrook.lake.values import STAGING, Staged, arrow_of, fetch, frame_of, named
+from cartbrook.lake.values import Staged, arrow_of, named
 
 FILE_BYTES = 2 * 2**20
 """A file of about 30,000 facts: what an update rewrites, and the least that is read where statistics name a file."""
@@ -39,18 +33,17 @@ _PROPERTIES = {"delta.checkpointInterval": "1000000000", "delta.targetFileSize":
 _MANY = 20_000
 """Above so many rows to replace, a MERGE; below, they are deleted by their keys in the few files that hold them.
 Where no more come, they are added without the engine, too."""
-Mode = Literal["append", "overwrite"]
 _LITERAL = (T.StringType, T.LongType, T.IntegerType, T.DateType)
 """The types of keys by which rows can be deleted."""
 _SORTED_FROM = 50_000
 """So many rows or more are written in the order of their key, so that statistics tell where a key lies."""
+Mode = Literal["append", "overwrite"]
 
 
-class Tables:
-    """The Delta tables below one folder, by names such as ``gold.dim_customer``.
+class Tables(TableReader):
+    """The same tables, to be written.
 
     Attributes:
-        session: The Spark Connect session.
         written: Versions this process gave to tables, since `forget_written`.
         expects_few: Few rows are at work, on an engine that takes long for a commit: they are staged, and delta-rs commits them.
     """
@@ -59,55 +52,11 @@ class Tables:
     """The logs can be read, and tables written, without the engine."""
 
     def __init__(self, session: Session, root: Path, schemas: Mapping[str, T.StructType], parallel: int = 4) -> None:
-        self.session = session
+        super().__init__(session, root, schemas, parallel)
         self.written: dict[str, int] = {}
         self.expects_few = False
-        self._root = root
-        self._schemas = schemas
-        self._parallel = parallel
         self._alike: dict[str, tuple[T.StructField, ...]] = {}  # tables that hold what is declared, and what they hold beside it
-        self._counts: dict[str, tuple[Mark, int]] = {}  # rows by head; several steps of a batch ask
         self._lock = threading.Lock()
-
-    # reading
-
-    def read(self, name: str, version: int | None = None, where: Mapping[str, int | Sequence[int]] | None = None) -> DataFrame:
-        """A table, at its head or a version.
-
-        Args:
-            where: Slice columns and the integer, or integers, they must have.
-        """
-        frame = self._load(name, version)
-        for column, value in (where or {}).items():
-            values = [value] if isinstance(value, int) else list(value)
-            frame = frame.where(F.col(column).isin(*values) if len(values) != 1 else F.col(column) == values[0])
-        return frame
-
-    def schema(self, name: str) -> T.StructType:
-        """The declared schema of a table."""
-        return self._schemas[name]
-
-    def version(self, name: str) -> int:
-        """The version of a table's head."""
-        return log.head(self.folder(name))
-
-    def folder(self, name: str) -> Path:
-        """Where a table lies."""
-        return self._root / name.replace(".", "/")
-
-    def delta(self, name: str, version: int | None = None) -> DeltaTable:
-        """A table as delta-rs sees it, for what engines cannot do."""
-        return DeltaTable(str(self.folder(name)), version=version)
-
-    def mark(self, name: str) -> Mark:
-        """What tells a table's head from every other."""
-        return log.mark(self.folder(name))
-
-    def heads(self, names: Iterable[str]) -> dict[str, int]:
-        """The head versions of several tables."""
-        return {name: self.version(name) for name in names}
-
-    # writing
 
     def create(self, name: str) -> None:
         """Create an empty table at version 0; nothing happens if it is there."""
@@ -123,10 +72,6 @@ class Tables:
         if log.grown(self.folder(name)) >= every:
             self.delta(name).create_checkpoint()
         log.drop_hint(self.folder(name))
-
-    def difference(self, name: str, version: int | None = None) -> Difference:
-        """What is stored, at the head or a version, compared with what is declared."""
-        return fit.difference(self._stored(name, version), self._schemas[name])
 
     def add_columns(self, name: str) -> None:
         """Add the declared columns that a table does not have, in one commit; its rows are NULL there."""
@@ -234,7 +179,7 @@ class Tables:
         if kinds != {DELETE} and self.is_local and once.rows < _MANY:
             self._write_arrow(name, lambda schema: once.arrow(schema, ("_change", DELETE)))
         elif kinds != {DELETE}:
-            self._save(name, rows.orderBy(*key) if once.rows >= _SORTED_FROM else rows)
+            self._commit(name, rows.orderBy(*key) if once.rows >= _SORTED_FROM else rows)
         self._note(name)
         return once
 
@@ -250,50 +195,10 @@ class Tables:
             self.session.sql(statement).collect()
         self._note(name)
 
-    def count(self, name: str, version: int | None = None) -> int:
-        """The number of rows of a table at its head or a version, from its log."""
-        if version is not None:
-            return log.rows_of(self.delta(name, version))
-        mark = self.mark(name)
-        if self._counts.get(name, (None, 0))[0] != mark:
-            self._counts[name] = mark, log.rows_of(self.delta(name))
-        return self._counts[name][1]
-
     def change(self, name: str, how: Callable[[str], object]) -> None:
         """Let something else write a table, given its location; what it commits counts as ours."""
         how(self._location(name))
         self._note(name)
-
-    def filled(self, name: str, columns: Sequence[str], version: int | None = None) -> tuple[str, ...]:
-        """The columns among some stored ones in which a record has a value."""
-        frame = self.read(name, version)
-        return tuple(column for column in columns if not self.is_empty(frame.where(F.col(column).isNotNull())))
-
-    # staging
-
-    def stage(self, frame: DataFrame) -> Staged:
-        """Evaluate a frame once, into files that `clear_staging` removes: what is read from it is cheap however often.
-
-        Spark Connect has no cache that all engines share.
-        """
-        folder = self._root / STAGING / uuid.uuid4().hex
-        frame.write.parquet(url := self._url(folder))
-        files = tuple(folder.glob("*.parquet"))
-        rows = sum(parquet.read_metadata(file).num_rows for file in files)
-        return Staged(rows, files, url, self.session, frame)
-
-    def clear_staging(self) -> None:
-        """Remove what was staged; nothing made from it can be read any more."""
-        shutil.rmtree(self._root / STAGING, ignore_errors=True)
-
-    def is_empty(self, frame: DataFrame) -> bool:
-        """True if a frame has no row; evaluates it as far as the first."""
-        return not fetch(frame.limit(1))
-
-    def holds_rows(self, name: str) -> bool:
-        """True if a table has a row; most often its log tells, without a query."""
-        version = self.version(name)
-        return version > 0 and (self._rows_added(name) > 0 or not self.is_empty(self.read(name, version)))
 
     def restore(self, name: str, version: int) -> int:
         """Make a table's head hold what a version held; returns the head's version. The history stays."""
@@ -310,54 +215,12 @@ class Tables:
             written, self.written = self.written, {}
         return written
 
-    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Call a function for items that concern separate tables, several at a time.
-
-        Returns:
-            The results in the order of the items; the first error is raised after all calls have ended.
-        """
-        return in_threads(function, items, self._parallel)
-
-    def rows(self, columns: Mapping[str, Sequence[object]], schema: T.StructType) -> DataFrame:
-        """A small frame of Python values, see `frame_of`."""
-        return frame_of(self.session, columns, schema)
-
-    # where tables are: what a lake in a catalog has otherwise (lake/catalog.py)
-
-    def exists(self, name: str) -> bool:
-        """True if the table is there."""
-        return DeltaTable.is_deltatable(str(self.folder(name)))
-
-    def _url(self, path: Path) -> str:
-        return f"file://{path}"
-
-    def _named(self, name: str) -> str:
-        """The table in an SQL statement."""
-        return f"delta.`{self._location(name)}`"
-
-    def _load(self, name: str, version: int | None) -> DataFrame:
-        reader = self.session.read.format("delta")
-        return (reader if version is None else reader.option("versionAsOf", version)).load(self._location(name))
-
-    def _save(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:
-        if self.expects_few:
-            staged = self.stage(rows)
-            if 0 < staged.rows < _MANY:
-                self._write_arrow(name, staged.arrow, mode)
-                return
-            rows = staged.frame if staged.rows else rows  # that there are none must not hang on files that are seen too late
+    def _commit(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:
+        """Let the engine write rows; what a lake in a catalog has otherwise."""
         writer = rows.write.format("delta").mode(mode)
         if mode == "append":  # rows will be changed one by one
             writer = writer.option("targetFileSize", str(FILE_BYTES))
         writer.save(self._location(name))
-
-    # inside
-
-    def _location(self, name: str) -> str:
-        return self._url(self.folder(name))
-
-    def _stored(self, name: str, version: int | None = None) -> T.StructType:
-        return T.StructType.fromJson(json.loads(self.delta(name, version).schema().to_json()))
 
     def _require_alike(self, name: str) -> tuple[T.StructField, ...]:
         """Raise SchemaMismatch unless the table holds what is declared; looked at once.
@@ -376,12 +239,12 @@ class Tables:
             self._alike[name] = tuple(field for field in self._stored(name).fields if field.name in found.surplus)
         return self._alike[name]
 
-    def _rows_added(self, name: str) -> int:
-        """Rows that the newest commit of a table added, from its log."""
-        return log.rows_added(self.folder(name))
-
     def _write(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:
-        self._save(name, rows, mode)
+        staged = self.stage(rows) if self.expects_few else None
+        if staged is not None and 0 < staged.rows < _MANY:
+            self._write_arrow(name, staged.arrow, mode)
+        else:  # that there are no rows must not hang on files that are seen too late
+            self._commit(name, staged.frame if staged is not None and staged.rows else rows, mode)
         self._note(name)
 
     def _write_arrow(self, name: str, rows: Callable[[pa.Schema], pa.Table], mode: Mode = "append") -> None:

@@ -84,7 +84,9 @@ class Staged:
             return schema.empty_table()
         found = pa.concat_tables(self._read())
         if without is None and (unknown := set(found.column_names) - set(schema.names)):
-            raise SchemaMismatch(f"Rows have columns that the table has not: {', '.join(sorted(unknown))}.")
+            raise SchemaMismatch(
+                f"Rows have columns that the table has not: {', '.join(sorted(unknown))}.", hint="Nothing was written."
+            )
         if without is not None:
             found = found.filter(compute.not_equal(found[without[0]], without[1]))
         return pa.table(

@@ -210,7 +210,9 @@ def _decisions(lake: Lake, publication: Publication) -> list[Finding]:
 def _figures(lake: Lake, publication: Publication) -> list[Finding]:
     totals = lake.published(f"gold.{SALES_TOTALS.name}", publication)
     context = mart_context(lake.settings, lake.contracts, publication.as_of, fetch(totals.where(F.col("grain") == ALL)))
-    parts = lake.tables.each(lambda mart: _mart(lake, publication, mart, context), TABLES)
+    orders = f"gold.{FACTS['orders']}"
+    many = lake.tables.count(orders, publication.table_versions[orders]) >= FEW_ORDERS
+    parts = lake.tables.each(partial(_mart, lake, publication, context, many=many), TABLES)
     problems = [
         f"{mart.name}: {wrong} rows are not what the facts say" for mart, (_, wrong) in zip(TABLES, parts, strict=True) if wrong
     ]
@@ -218,8 +220,12 @@ def _figures(lake: Lake, publication: Publication) -> list[Finding]:
     return [Finding("figures", "; ".join(problems) or None, f"{len(MARTS)} marts, {rows} rows")]
 
 
-def _mart(lake: Lake, publication: Publication, mart: Mart, context: MartContext) -> tuple[int, int]:
-    """The rows of a mart, and how many are others than they must be."""
+def _mart(lake: Lake, publication: Publication, context: MartContext, mart: Mart, *, many: bool) -> tuple[int, int]:
+    """The rows of a mart, and how many are others than they must be.
+
+    Args:
+        many: There are so many orders that sums of them in one plan would hold too much at once.
+    """
     staged = [one for one in INTERMEDIATE if one is not SALES_TOTALS and one.name in mart.reads]
 
     def table(name: str) -> DataFrame:  # sales_totals is proved by itself
@@ -228,9 +234,6 @@ def _mart(lake: Lake, publication: Publication, mart: Mart, context: MartContext
     gold = {name: table(name) for name in mart.reads if name not in [one.name for one in staged]}
     gold |= {one.name: one.build({name: table(name) for name in one.reads}, context) for one in staged}
     published = table(mart.name)
-    # In one plan, sums of many orders would hold far more at once.
-    orders = f"gold.{FACTS['orders']}"
-    many = lake.tables.count(orders, publication.table_versions[orders]) >= FEW_ORDERS
     made = reduce(DataFrame.unionByName, mart.build_in_pieces(gold, context)) if many else mart.build(gold, context)
     wrong = fetch(other_rows(published, made, mart.key))
     return published.count(), sum(row["rows"] for row in wrong)

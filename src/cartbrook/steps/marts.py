@@ -28,6 +28,8 @@ from cartbrook.lake.values import Staged, fetch
 from cartbrook.types import Operation, StepResult
 
 ORDERS = "gold.fact_orders"
+MANY_ROWS = 100_000
+"""A batch of more rows is scored before marts are made, a smaller one beside it."""
 FEW_KEYS = 300
 """So many values may be in a condition; more are joined."""
 SMALL_PART = 20
@@ -81,7 +83,7 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     first += [partial(_write, work, mart, context) for mart in stale if mart not in of_orders]
     if operation.validates:
         score = partial(_score, lake, operation)
-        if sum(batch.rows for batch in operation.batches) > FEW_ORDERS:
+        if sum(batch.rows for batch in operation.batches) > MANY_ROWS:
             score()  # by itself: both hold much
         else:
             first.append(score)

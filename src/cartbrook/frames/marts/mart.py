@@ -14,8 +14,8 @@ from cartbrook.frames.marts.changed import Change
 from cartbrook.frames.schema import struct
 
 FEW_ORDERS = 100_000
-"""In a lake of fewer orders the long way is the shorter one, in one piece; and a batch of fewer rows is scored beside what else
-is done."""
+"""Figures of fewer orders are soonest made of all of them, and each mart in one plan."""
+
 Limits = Mapping[str, tuple[int, int]]
 """Class -> (least revenue, least revenue orders), best first."""
 
