@@ -94,8 +94,9 @@ def children(lake: Lake, contract: Contract, parents: Mapping[str, Moved]) -> li
             facts = _having(lake.tables.read(f"gold.{FACTS[contract.domain]}"), cut, pairs)
             since, event = [row["_since"] for row in cut], contract.event_time or "batch_date"
             if None not in since and event in fact(contract).names:
-                time = F.col(event).cast("timestamp")
-                facts = facts.where((time >= F.lit(min(since)).cast("timestamp")) | time.isNull())
+                # Of the column's own type: statistics of files are not compared with a cast one.
+                first = F.lit(min(since)).cast("timestamp").cast(fact(contract)[event].dataType)
+                facts = facts.where((F.col(event) >= first) | F.col(event).isNull())
             parts.append(facts)
         if come and not _any_waits(lake, contract.domain):
             come = []

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
+from cartbrook import pipeline
 from cartbrook.errors import SchemaMismatch
 from cartbrook.frames.schema import struct
 from cartbrook.lake.fit import Difference
@@ -163,6 +164,27 @@ def test_files_stay_small(session, lake_dir):
     assert files > 2
     assert kept == []
     assert (tables.count(NAME), tables.read(NAME).where("hash = 'x'").count()) == (150_000, 15)
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_many_rows_are_written_in_the_order_of_their_key(session, engine, lake_dir, merged):
+    """Statistics tell the few files where a key may lie, although the rows came in another order."""
+    tables = Tables(session, lake_dir, {NAME: struct("k string, hash string")})
+    with pipeline.open_lake(lake_dir / "workspace", create=True, engine=engine) as lake:
+        tables.loses_order = lake.tables.loses_order
+    tables.create(NAME)
+    count = 150_000
+    shuffled = f"lpad(string(id * 7919 % {count}), 6, '0') AS k"
+    rows = session.range(count).selectExpr(shuffled, "sha2(string(id), 256) AS hash")
+    if merged:
+        tables.merge(NAME, rows.selectExpr("*", "'insert' AS _change"), ("k",))
+    else:
+        tables.insert(NAME, rows, ("k",))
+    spans = pa.table(tables.delta(NAME).get_add_actions(flatten=True)).select(["min.k", "max.k"]).to_pylist()
+    held = [sum(span["min.k"] <= f"{key:06}" <= span["max.k"] for span in spans) for key in range(0, count, 1_000)]
+    assert len(spans) > 2
+    assert max(held) <= 2
+    assert tables.count(NAME) == count
 
 
 def test_merge_without_changes_makes_no_commit(tables, frame):

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake import Schema as DeltaSchema
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -46,6 +46,7 @@ class Tables(TableReader):
     Attributes:
         written: Versions this process gave to tables, since `forget_written`.
         expects_few: Few rows are at work, on an engine that takes long for a commit: they are staged, and delta-rs commits them.
+        loses_order: The engine forgets an ORDER BY where it writes.
     """
 
     is_local: ClassVar[bool] = True
@@ -54,7 +55,7 @@ class Tables(TableReader):
     def __init__(self, session: Session, root: Path, schemas: Mapping[str, T.StructType], parallel: int = 4) -> None:
         super().__init__(session, root, schemas, parallel)
         self.written: dict[str, int] = {}
-        self.expects_few = False
+        self.expects_few = self.loses_order = False
         self._alike: dict[str, tuple[T.StructField, ...]] = {}  # tables that hold what is declared, and what they hold beside it
         self._lock = threading.Lock()
 
@@ -148,7 +149,7 @@ class Tables(TableReader):
 
     def insert(self, name: str, rows: DataFrame, key: Sequence[str]) -> None:
         """Add many rows in the order of their key, in files that are small enough to be rewritten for one row."""
-        self._write(name, self._conform(name, rows).orderBy(*key))
+        self._write(name, self._sorted(self._conform(name, rows), key))
 
     def merge(self, name: str, changes: DataFrame, key: Sequence[str]) -> Staged:
         """Apply changes; no commit is made where there are none.
@@ -179,7 +180,7 @@ class Tables(TableReader):
         if kinds != {DELETE} and self.is_local and once.rows < _MANY:
             self._write_arrow(name, lambda schema: once.arrow(schema, ("_change", DELETE)))
         elif kinds != {DELETE}:
-            self._commit(name, rows.orderBy(*key) if once.rows >= _SORTED_FROM else rows)
+            self._commit(name, self._sorted(rows, key) if once.rows >= _SORTED_FROM else rows)
         self._note(name)
         return once
 
@@ -214,6 +215,13 @@ class Tables(TableReader):
         with self._lock:
             written, self.written = self.written, {}
         return written
+
+    def _sorted(self, rows: DataFrame, key: Sequence[str]) -> DataFrame:
+        """The rows in the order of a key, in which they are to be written (docs/decisions/0026)."""
+        if not self.loses_order:
+            return rows.orderBy(*key)
+        place = F.row_number().over(Window.partitionBy(F.lit(0)).orderBy(*key))
+        return rows.withColumn("_place", place).where("_place > 0").drop("_place")
 
     def _commit(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:
         """Let the engine write rows; what a lake in a catalog has otherwise."""
