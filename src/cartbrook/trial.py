@@ -26,8 +26,8 @@ from cartbrook.frames.quality import split
 from cartbrook.frames.quarantine import OPEN
 from cartbrook.lake.csv_scan import limits_of
 from cartbrook.lake.lake import Lake
+from cartbrook.lake.reader import TableReader
 from cartbrook.lake.session import Session
-from cartbrook.lake.tables import Tables
 from cartbrook.lake.values import Staged, fetch
 from cartbrook.steps import ingest, receive
 from cartbrook.types import Batch, SourceFile
@@ -133,7 +133,7 @@ def try_file(
     contract, settings, parents = bench.contract, bench.settings, bench.parents
     file = receive.look(ExpectedFile(path.name, contract.domain, encoding=encoding), path.parent, contract, limits_of(settings))
     batch = Batch(_BATCH, _REVISION, _SEQ, batch_date, (file,))
-    staging = Tables(bench.session, bench.private, {}, settings.parallel)
+    staging = TableReader(bench.session, bench.private, {}, settings.parallel)
     slice_ = {"_batch_seq": F.lit(_SEQ).cast("int"), "_revision": F.lit(_REVISION).cast("int")}
     delivered = ingest.delivered(bench.session, batch, contract, settings).withColumns(slice_)
     parts = split(delivered, contract, batch, settings.timezone)

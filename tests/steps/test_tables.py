@@ -169,9 +169,9 @@ def test_files_stay_small(session, lake_dir):
 @pytest.mark.parametrize("merged", [False, True])
 def test_many_rows_are_written_in_the_order_of_their_key(session, engine, lake_dir, merged):
     """Statistics tell the few files where a key may lie, although the rows came in another order."""
-    tables = Tables(session, lake_dir, {NAME: struct("k string, hash string")})
     with pipeline.open_lake(lake_dir / "workspace", create=True, engine=engine) as lake:
-        tables.loses_order = lake.tables.loses_order
+        loses_order = lake.tables.loses_order
+    tables = Tables(session, lake_dir, {NAME: struct("k string, hash string")}, loses_order=loses_order)
     tables.create(NAME)
     count = 150_000
     shuffled = f"lpad(string(id * 7919 % {count}), 6, '0') AS k"

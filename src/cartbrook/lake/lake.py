@@ -271,9 +271,7 @@ class Lake:
 
 def _tables(engine: Engine, folder: Path, schemas: Mapping[str, T.StructType], settings: Settings) -> Tables:
     if settings.catalog is None:
-        tables = Tables(engine.session, folder, schemas, settings.parallel)
-        tables.loses_order = engine.name == "sail"
-        return tables
+        return Tables(engine.session, folder, schemas, settings.parallel, loses_order=engine.name == "sail")
     if engine.name == "sail":
         raise ConfigError("Setting 'catalog' is for Spark and Databricks.", hint="On Sail tables are folders of the workspace.")
     return CatalogTables(

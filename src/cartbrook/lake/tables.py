@@ -46,16 +46,25 @@ class Tables(TableReader):
     Attributes:
         written: Versions this process gave to tables, since `forget_written`.
         expects_few: Few rows are at work, on an engine that takes long for a commit: they are staged, and delta-rs commits them.
-        loses_order: The engine forgets an ORDER BY where it writes.
+        loses_order: The engine forgets an ORDER BY where it writes, as Sail does.
     """
 
     is_local: ClassVar[bool] = True
     """The logs can be read, and tables written, without the engine."""
 
-    def __init__(self, session: Session, root: Path, schemas: Mapping[str, T.StructType], parallel: int = 4) -> None:
+    def __init__(
+        self,
+        session: Session,
+        root: Path,
+        schemas: Mapping[str, T.StructType],
+        parallel: int = 4,
+        *,
+        loses_order: bool = False,
+    ) -> None:
         super().__init__(session, root, schemas, parallel)
         self.written: dict[str, int] = {}
-        self.expects_few = self.loses_order = False
+        self.expects_few = False
+        self.loses_order = loses_order
         self._alike: dict[str, tuple[T.StructField, ...]] = {}  # tables that hold what is declared, and what they hold beside it
         self._lock = threading.Lock()
 
