@@ -177,7 +177,8 @@ WITH told AS (
 SELECT coalesce(carrier, 'unknown') AS carrier, coalesce(service_type, 'unknown') AS service_type,
   coalesce(origin_warehouse, 'unknown') AS origin_warehouse, currency, count(*) AS shipments,
   count(*) FILTER (arrived) AS delivered,
-  count(*) FILTER (delay = 0) AS on_time, share(count(*) FILTER (delay = 0), count(delay)) AS on_time_share,
+  count(delay) AS dated, count(*) FILTER (delay = 0) AS on_time, coalesce(sum(delay), 0)::BIGINT AS delay_days,
+  share(count(*) FILTER (delay = 0), count(delay)) AS on_time_share,
   mean(sum(delay), count(delay))::DECIMAL(9, 2) AS average_delay_days, money(coalesce(sum(shipping_cost), 0)) AS shipping_cost
 FROM judged GROUP BY ALL
 """

@@ -18,13 +18,18 @@ def fact_settings(settings: Settings) -> FactSettings:
 
 
 def mart_context(
-    settings: Settings, contracts: Contracts, as_of: dt.date | None, totals: Iterable[Mapping[str, Any]] = ()
+    settings: Settings,
+    contracts: Contracts,
+    as_of: dt.date | None,
+    totals: Iterable[Mapping[str, Any]] = (),
+    as_of_before: dt.date | None = None,
 ) -> MartContext:
     """What marts depend on.
 
     Args:
         as_of: The business date; None with no live batch.
         totals: Rows of gold.sales_totals, of grain `all`; what is intermediate can be made without.
+        as_of_before: The business date of the published marts, where these are brought up to date.
     """
     return MartContext(
         as_of=as_of,
@@ -32,4 +37,5 @@ def mart_context(
         customer_segments=settings.customer_segments,
         performance_categories=settings.performance_categories,
         several_lines=contracts["orders"].key != ("order_id",),
+        as_of_before=as_of_before,
     )

@@ -137,7 +137,7 @@ def state_of(lake: Lake) -> State:
     bronze: dict[str, Counter[tuple[Any, ...]]] = {}
     for domain in lake.contracts:
         name = f"bronze.{domain}"
-        bronze[name] = Counter(tuple(row.items()) for row in lake.tables.read(name).toArrow().to_pylist())
+        bronze[name] = Counter(tuple(row.items()) for row in lake.tables.arrow(name).to_pylist())
     rows = [
         (row.batch_id, row.revision, row.status, row.score, row.rows_read, row.rows_accepted, row.rows_parked)
         for row in lake.ledger.batches()

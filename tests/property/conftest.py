@@ -158,7 +158,7 @@ def play(lake: Lake, shop: Shop, after_each: Callable[[Lake, Past], None] | None
 
 def choose(lake: Lake, choice: Choice, past: Past) -> None:
     """Take a decision on one of the records that it may be taken on now, if there is one."""
-    rows = lake.published("ops.quarantine", lake.ledger.newest()).toArrow().to_pylist()
+    rows = lake.tables.arrow("ops.quarantine", lake.ledger.newest().table_versions["ops.quarantine"]).to_pylist()
     statuses = {"release": ("open",), "discard": ("open", "parked", "corrected")}
     statuses = {"fix": ("open", "parked", "corrected", "discarded"), **statuses}
     if choice.kind == "revoke":
@@ -214,7 +214,7 @@ def require_expected(lake: Lake, past: Past) -> None:
     newest = lake.ledger.newest()
 
     def rows(name: str) -> list[dict[str, Any]]:
-        return list(lake.published(name, newest).toArrow().to_pylist())
+        return list(lake.tables.arrow(name, newest.table_versions[name]).to_pylist())
 
     for domain in lake.contracts:
         held = {row["_record_id"] for row in rows(f"silver.{domain}") if row["_kind"] in ("upsert", "delete")}

@@ -45,7 +45,7 @@ def deliver(lake, *batches) -> None:
 
 def rows(lake, name):
     """The published rows of a table."""
-    return lake.published(name, lake.ledger.newest()).toArrow().to_pylist()
+    return lake.tables.arrow(name, lake.ledger.newest().table_versions[name]).to_pylist()
 
 
 def aside(lake):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -105,6 +106,10 @@ class CatalogTables(Tables):
     def mark(self, name: str) -> Mark:
         """What tells a table's head from every other."""
         return self.version(name), 0
+
+    def arrow(self, name: str, version: int | None = None) -> pa.Table:
+        """The rows of a small table, at its head or a version."""
+        return self.read(name, version).toArrow()
 
     def count(self, name: str, version: int | None = None) -> int:
         """The number of rows of a table at its head or a version."""

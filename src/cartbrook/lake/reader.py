@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 from deltalake import DeltaTable
 from pyarrow import parquet
 from pyspark.sql import DataFrame
@@ -47,6 +48,11 @@ class TableReader:
             values = [value] if isinstance(value, int) else list(value)
             frame = frame.where(F.col(column).isin(*values) if len(values) != 1 else F.col(column) == values[0])
         return frame
+
+    def arrow(self, name: str, version: int | None = None) -> pa.Table:
+        """The rows of a small table, at its head or a version; by delta-rs, which need not plan anything."""
+        found: pa.Table = self.delta(name, version).to_pyarrow_table()
+        return found
 
     def schema(self, name: str) -> T.StructType:
         """The declared schema of a table."""

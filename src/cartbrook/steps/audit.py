@@ -170,7 +170,7 @@ def _history(lake: Lake, publication: Publication, domain: str) -> list[Finding]
     problems += [f"{row['rows']} records have no version" for row in fetch(uncovered(silver, dimension, contract))]
     computed = other_rows(dimension, history(silver, contract), [surrogate_key(domain)])
     problems += [f"{row['rows']} versions are not what the live records say" for row in fetch(computed)]
-    versions = dimension.count()
+    versions = _rows(lake, publication, f"gold.{name}")
     return [Finding(f"history in {name}", "; ".join(problems[:5]) or None, f"{versions} versions")]
 
 
@@ -188,7 +188,8 @@ def _binding(lake: Lake, publication: Publication, domain: str) -> list[Finding]
     aside = lake.published("ops.quarantine", publication).where(F.col("domain") == domain)
     astray = misparked(silver, aside, parents, contract, lake.contracts)
     problems += [f"{row['rows']} records {row['problem']}" for row in fetch(astray)]
-    return [Finding(f"binding of {FACTS[domain]}", "; ".join(problems) or None, f"{fact.count()} facts")]
+    rows = _rows(lake, publication, f"gold.{FACTS[domain]}")
+    return [Finding(f"binding of {FACTS[domain]}", "; ".join(problems) or None, f"{rows} facts")]
 
 
 def _decisions(lake: Lake, publication: Publication) -> list[Finding]:
@@ -211,7 +212,7 @@ def _figures(lake: Lake, publication: Publication) -> list[Finding]:
     totals = lake.published(f"gold.{SALES_TOTALS.name}", publication)
     context = mart_context(lake.settings, lake.contracts, publication.as_of, fetch(totals.where(F.col("grain") == ALL)))
     orders = f"gold.{FACTS['orders']}"
-    many = lake.tables.count(orders, publication.table_versions[orders]) >= FEW_ORDERS
+    many = _rows(lake, publication, orders) >= FEW_ORDERS
     parts = lake.tables.each(partial(_mart, lake, publication, context, many=many), TABLES)
     problems = [
         f"{mart.name}: {wrong} rows are not what the facts say" for mart, (_, wrong) in zip(TABLES, parts, strict=True) if wrong
@@ -233,10 +234,14 @@ def _mart(lake: Lake, publication: Publication, context: MartContext, mart: Mart
 
     gold = {name: table(name) for name in mart.reads if name not in [one.name for one in staged]}
     gold |= {one.name: one.build({name: table(name) for name in one.reads}, context) for one in staged}
-    published = table(mart.name)
     made = reduce(DataFrame.unionByName, mart.build_in_pieces(gold, context)) if many else mart.build(gold, context)
-    wrong = fetch(other_rows(published, made, mart.key))
-    return published.count(), sum(row["rows"] for row in wrong)
+    wrong = fetch(other_rows(table(mart.name), made, mart.key))
+    return _rows(lake, publication, f"gold.{mart.name}"), sum(row["rows"] for row in wrong)
+
+
+def _rows(lake: Lake, publication: Publication, name: str) -> int:
+    """How many rows readers see in a table."""
+    return lake.tables.count(name, publication.table_versions[name])
 
 
 def _is_live(publication: Publication, prefix: str = "") -> Column:

@@ -18,22 +18,24 @@ from pyspark.sql import functions as F
 
 from cartbrook import scorecard
 from cartbrook.context import mart_context
-from cartbrook.frames.marts import INTERMEDIATE, MARTS, SALES_TOTALS, Mart, MartContext, sources
-from cartbrook.frames.marts.changed import COLUMNS, Change, differing, joined, named
+from cartbrook.frames.keys import Keys
+from cartbrook.frames.marts import INTERMEDIATE, MARTS, SALES_TOTALS, Mart, MartContext, shipping_performance, sources
+from cartbrook.frames.marts.changed import COLUMNS, SIDE, Change, differing, joined, named
 from cartbrook.frames.marts.mart import FEW_ORDERS
-from cartbrook.frames.marts.sales_totals import ALL
+from cartbrook.frames.marts.sales_totals import ALL, lost_ends
+from cartbrook.frames.marts.shipping_performance import turning
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.rewritten import rewritten
 from cartbrook.lake.values import Staged, fetch
 from cartbrook.types import Operation, StepResult
 
-ORDERS = "gold.fact_orders"
+ORDERS, SHIPPING = "gold.fact_orders", "gold.fact_shipping"
 MANY_ROWS = 100_000
 """A batch of more rows is scored before marts are made, a smaller one beside it."""
 FEW_KEYS = 300
 """So many values may be in a condition; more are joined."""
 SMALL_PART = 20
-"""The short way is for changes of less than one in so many orders."""
+"""The short way is for changes of less than one in so many facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +43,27 @@ class _Work:
     """What the marts of an operation are made of.
 
     Attributes:
-        is_short: They are made from the published ones.
-        change: What changed in fact_orders, for the short way; None where nothing did.
+        changes: Where marts are made from the published ones: what changed in the fact table, None where nothing did. By name
+            without the schema.
         made: What is intermediate and was made anew.
     """
 
     lake: Lake
     operation: Operation
-    is_short: bool
-    change: Change | None
+    changes: dict[str, Change | None] = field(default_factory=dict)
     made: dict[str, Staged] = field(default_factory=dict)
 
     def rows(self, mart: Mart, context: MartContext) -> DataFrame:
         """The rows of a mart, or of what is intermediate."""
         tables = {name: self._table(name) for name in mart.reads}
-        if self.is_short and mart.after is not None:
-            return mart.brought_up(self.lake.published(f"gold.{mart.holder}", self.operation.base), self.change, tables, context)
+        if mart.after is not None and mart.follows in self.changes:
+            published = self.lake.published(f"gold.{mart.holder}", self.operation.base)
+            return mart.brought_up(published, self.changes[mart.follows], tables, context)
         return mart.build(tables, context)
 
     def pieces(self, mart: Mart, context: MartContext) -> list[DataFrame]:
         """The same, in several frames where that is better for so many orders."""
-        if self.is_short or self.lake.tables.count(ORDERS) < FEW_ORDERS:
+        if mart.follows in self.changes or self.lake.tables.count(ORDERS) < FEW_ORDERS:
             return [self.rows(mart, context)]
         return mart.build_in_pieces({name: self._table(name) for name in mart.reads}, context)
 
@@ -76,8 +78,11 @@ def run(lake: Lake, operation: Operation) -> StepResult:
     needed = [mart for mart in INTERMEDIATE if any(mart.name in one.reads for one in of_orders)]
     if not _stale(lake, operation, SALES_TOTALS):
         needed = [mart for mart in needed if mart is not SALES_TOTALS]
-    work = _Work(lake, operation, *(_way(lake, operation) if of_orders else (False, None)))
-    context = mart_context(lake.settings, lake.contracts, operation.as_of)
+    work = _Work(lake, operation)
+    followed: list[Callable[[_Work], None]] = [_follow_orders] if of_orders else []
+    followed += [_follow_shipments for mart in stale if SHIPPING in sources(mart)]
+    lake.tables.each(lambda follow: follow(work), followed)
+    context = mart_context(lake.settings, lake.contracts, operation.as_of, as_of_before=operation.base.as_of)
     # What is intermediate is made once; marts that do not depend on it are written meanwhile, and rules counted.
     first: list[Callable[[], None]] = [partial(_stage, work, mart, context) for mart in needed]
     first += [partial(_write, work, mart, context) for mart in stale if mart not in of_orders]
@@ -126,41 +131,76 @@ def _in_all(work: _Work) -> list[dict[str, Any]]:
     return fetch(work.lake.tables.read(f"gold.{SALES_TOTALS.name}").where(F.col("grain") == ALL))
 
 
-def _way(lake: Lake, operation: Operation) -> tuple[bool, Change | None]:
-    """True for the short way, and what changed in fact_orders; None where nothing did."""
-    base = operation.base
-    contract = lake.contracts["orders"]
+def _follow_orders(work: _Work) -> None:
+    """Note what changed in fact_orders, if marts of orders can go the short way."""
+    lake, contract = work.lake, work.lake.contracts["orders"]
     # Without references, there may be orders of customers that no published mart holds.
-    are_members = {"customers", "products"} <= {reference.parent for reference in contract.references}
-    if operation.everything or base.as_of is None or operation.as_of is None or not are_members:
+    if not {"customers", "products"} <= {reference.parent for reference in contract.references}:
+        return
+    columns = tuple(dict.fromkeys((*COLUMNS, *contract.key)))
+    is_short, moved = _moved(lake, work.operation, ORDERS, contract.key, columns)
+    if not is_short:
+        return
+    work.changes["fact_orders"] = None
+    if moved is not None:
+        several_lines = contract.key != ("order_id",)
+        together = ("customer_id", *(("order_id",) if several_lines else ()))
+        keys = {column: moved.values(column) - {None} for column in together}
+        orders = lake.tables.read(ORDERS).select(*columns)
+        few = sum(map(len, keys.values())) <= FEW_KEYS
+        touched = lake.tables.stage(named(orders, keys) if few else joined(orders, moved.frame, together))
+        customers = keys["customer_id"] if few else None
+        ends = _ends(lake, work.operation, moved)
+        work.changes["fact_orders"] = Change(moved.frame, touched.frame, contract.key, customers, ends)
+
+
+def _follow_shipments(work: _Work) -> None:
+    """Note what changed in fact_shipping, and which shipments the time has changed, if their mart can go the short way."""
+    lake, key = work.lake, work.lake.contracts["shipping"].key
+    before, now = work.operation.base.as_of, work.operation.as_of
+    columns = tuple(dict.fromkeys((*shipping_performance.COLUMNS, *key)))
+    is_short, moved = _moved(lake, work.operation, SHIPPING, key, columns)
+    if not is_short or before is None or now is None:
+        return
+    work.changes["fact_shipping"] = None
+    turned = None
+    if before != now:
+        turned = lake.tables.stage(lake.tables.read(SHIPPING).select(*columns).where(turning(before, now)))
+    rows, turned_rows = (None if one is None or one.rows == 0 else one.frame for one in (moved, turned))
+    if rows is not None or turned_rows is not None:
+        work.changes["fact_shipping"] = Change.of_rows(rows, turned_rows, key)
+
+
+def _moved(
+    lake: Lake, operation: Operation, table: str, key: Sequence[str], columns: Sequence[str]
+) -> tuple[bool, Staged | None]:
+    """True for the short way, and the rows of a fact table that changed since the published version; None where none did."""
+    base = operation.base
+    if operation.everything or base.as_of is None or operation.as_of is None:
         return False, None
-    before = base.table_versions[ORDERS]
-    rows = lake.tables.count(ORDERS, before)
+    before = base.table_versions[table]
+    rows = lake.tables.count(table, before)
     if rows < FEW_ORDERS:
         return False, None
-    if lake.tables.version(ORDERS) == before:
+    if lake.tables.version(table) == before:
         return True, None
-    columns = tuple(dict.fromkeys((*COLUMNS, *contract.key)))
-    files = rewritten(lake.tables, ORDERS, before, columns)
+    files = rewritten(lake.tables, table, before, columns)
     if files is None:
         return False, None
     if files.rows == 0:
         return True, None
-    moved = lake.tables.stage(differing(files.before, files.after, contract.key, columns))
-    if moved.rows * SMALL_PART > rows:
-        return False, None
-    return True, _change(lake, moved, columns) if moved.rows else None
+    moved = lake.tables.stage(differing(files.before, files.after, key, columns))
+    return moved.rows * SMALL_PART <= rows, moved if moved.rows else None
 
 
-def _change(lake: Lake, moved: Staged, columns: Sequence[str]) -> Change:
-    contract = lake.contracts["orders"]
-    several_lines = contract.key != ("order_id",)
-    together = ("customer_id", "product_id", *(("order_id",) if several_lines else ()))
-    keys = {column: moved.values(column) - {None} for column in together}
-    orders = lake.tables.read(ORDERS).select(*columns)
-    few = sum(map(len, keys.values())) <= FEW_KEYS
-    touched = lake.tables.stage(named(orders, keys) if few else joined(orders, moved.frame, together))
-    return Change(moved.frame, touched.frame, contract.key, keys if few else None)
+def _ends(lake: Lake, operation: Operation, moved: Staged) -> Keys | None:
+    """The products whose first or last order must be looked for."""
+    if moved.values(SIDE) == {1}:
+        return None
+    published = lake.published(f"gold.{SALES_TOTALS.name}", operation.base)
+    lost = lake.tables.stage(lost_ends(moved.frame, published))
+    few = {"product_id": lost.values("product_id")} if 0 < lost.rows <= FEW_KEYS else None
+    return Keys(lost.frame, few) if lost.rows else None
 
 
 def _stale(lake: Lake, operation: Operation, mart: Mart) -> bool:

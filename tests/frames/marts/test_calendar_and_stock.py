@@ -114,7 +114,9 @@ def test_shipping_performance(mart):
         ("UPS", "Ground", "W1", "USD"): {
             "shipments": 7,
             "delivered": 5,
+            "dated": 3,
             "on_time": 2,
+            "delay_days": 1,
             "on_time_share": Decimal("0.6667"),
             "average_delay_days": Decimal("0.33"),
             "shipping_cost": Decimal("25.01"),

@@ -352,7 +352,9 @@ class Oracle:
             result[key] = {
                 "shipments": len(group),
                 "delivered": len(delivered),
+                "dated": len(dated),
                 "on_time": on_time,
+                "delay_days": sum(max(0, days) for days in dated),
                 "on_time_share": quotient(on_time, len(dated), 4),
                 "average_delay_days": quotient(sum(max(0, days) for days in dated), len(dated)),
                 "shipping_cost": sum((Decimal(row["shipping_cost"] or 0) for row in group), Decimal(0)),

@@ -6,8 +6,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.frames.marts.mart import Mart, MartContext, Tables
-from cartbrook.frames.marts.measures import ratio
-from cartbrook.frames.marts.sales_totals import CATEGORY, margin, part_of
+from cartbrook.frames.marts.measures import ratio, zero_for_null
+from cartbrook.frames.marts.sales_totals import CATEGORY, CATEGORY_PRODUCT, margin, part_of, products_sold
 
 
 def category_summary(tables: Tables, _: MartContext) -> DataFrame:
@@ -21,7 +21,9 @@ def category_summary(tables: Tables, _: MartContext) -> DataFrame:
     Source: sales_totals.
     """
     of_currency = F.sum("revenue").over(Window.partitionBy("currency"))
-    return part_of(tables["sales_totals"], CATEGORY).withColumns(
+    totals = tables["sales_totals"]
+    categories = part_of(totals, CATEGORY).join(products_sold(totals, CATEGORY_PRODUCT), ["part", "currency"], "left")
+    return zero_for_null(categories, "products_sold").withColumns(
         {"category": F.col("part"), "margin": margin(), "revenue_share": ratio(F.col("revenue"), of_currency)}
     )
 

@@ -1,4 +1,4 @@
-"""What a batch changed in fact_orders, from which marts are brought up to date without adding up all orders again."""
+"""What a batch changed in a fact table, from which marts are brought up to date without adding up all facts again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from operator import or_
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from cartbrook.frames.keys import Keys
 from cartbrook.frames.rules import any_of
 
 SIDE = "_side"
@@ -34,31 +35,48 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Rows of fact_orders that changed, and those that are counted together with them.
+    """Rows of a fact table that changed, and those that are counted together with them.
 
     Attributes:
         moved: The rows that changed, with SIDE.
-        touched: All rows, as they are, of the customers, products and (where orders have several rows) orders among them.
+        touched: Of orders all rows, as they are, of the customers and (where orders have several rows) orders among them.
         key: The columns that identify a row.
-        values: What the moved rows hold in customer_id and product_id; None where that is much.
+        customers: What the moved rows hold in customer_id; None where that is much.
+        ends: Products whose first or last order may be another now; None where there are none.
     """
 
     moved: DataFrame
     touched: DataFrame
     key: tuple[str, ...]
-    values: Mapping[str, Collection[str]] | None
+    customers: Collection[str] | None
+    ends: Keys | None = None
 
-    def among(self, frame: DataFrame, column: str) -> DataFrame:
-        """The rows of a frame whose customer_id or product_id is one of a moved row."""
-        if self.values is not None:
-            return frame.where(F.col(column).isin(*self.values[column]))
-        return frame.join(self.moved.select(column).distinct(), column, "left_semi")
+    @classmethod
+    def of_rows(cls, moved: DataFrame | None, turned: DataFrame | None, key: tuple[str, ...]) -> Change:
+        """A change where each row counts by itself.
 
-    def apart(self, frame: DataFrame, column: str) -> DataFrame:
+        Args:
+            moved: The rows that changed, with SIDE.
+            turned: Rows, as they are, that count otherwise though they may be the same; one of both at least.
+        """
+        if moved is None:
+            assert turned is not None
+            return cls(turned.withColumn(SIDE, F.lit(1)).where(F.lit(False)), turned, key, None)
+        came = moved.where(F.col(SIDE) > 0).drop(SIDE)
+        touched = came if turned is None else came.unionByName(turned.join(came.select(*key), list(key), "left_anti"))
+        return cls(moved, touched, key, None)
+
+    def among(self, frame: DataFrame) -> DataFrame:
+        """The rows of a frame whose customer_id is one of a moved row."""
+        if self.customers is not None:
+            return frame.where(F.col("customer_id").isin(*self.customers))
+        return frame.join(self.moved.select("customer_id").distinct(), "customer_id", "left_semi")
+
+    def apart(self, frame: DataFrame) -> DataFrame:
         """The other rows of a frame."""
-        if self.values is not None:
-            return frame.where(~F.col(column).isin(*self.values[column]))
-        return frame.join(self.moved.select(column).distinct(), column, "left_anti")
+        if self.customers is not None:
+            return frame.where(~F.col("customer_id").isin(*self.customers))
+        return frame.join(self.moved.select("customer_id").distinct(), "customer_id", "left_anti")
 
     def both_sides(self) -> DataFrame:
         """The touched rows as they are and as they were, with SIDE."""

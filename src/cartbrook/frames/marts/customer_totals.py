@@ -35,8 +35,8 @@ def after(published: DataFrame, change: Change | None, tables: Tables, context: 
     """
     bought = published.where("orders > 0").select("customer_id", "currency", *_BOUGHT)
     if change is not None:
-        theirs = _bought(change.among(change.touched, "customer_id"), context)
-        bought = change.apart(bought, "customer_id").unionByName(theirs)
+        theirs = _bought(change.among(change.touched), context)
+        bought = change.apart(bought).unionByName(theirs)
     return _of_members(tables["dim_customer"], bought)
 
 

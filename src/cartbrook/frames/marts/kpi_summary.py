@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from cartbrook.frames.marts.mart import Mart, MartContext, Tables
 from cartbrook.frames.marts.measures import RECENT_DAYS, SOURCES, ratio, zero_for_null
-from cartbrook.frames.marts.sales_totals import ALL, DAY, margin, part_of
+from cartbrook.frames.marts.sales_totals import ALL, DAY, PRODUCT, margin, part_of, products_sold
 
 
 def kpi_summary(tables: Tables, context: MartContext) -> DataFrame:
@@ -24,7 +24,9 @@ def kpi_summary(tables: Tables, context: MartContext) -> DataFrame:
     Source: sales_totals, dim_customer, dim_product.
     """
     totals = tables["sales_totals"]
+    sold = products_sold(totals, PRODUCT).drop("part")
     by_currency = part_of(totals, ALL).drop("new_customers").join(_recent(totals, context), "currency", "left")
+    by_currency = by_currency.join(sold, "currency", "left")
     # The members of the dimensions are one row whatever there is, so that joining to it leaves a row when there are no orders.
     members = _members(tables["dim_customer"], "customers").join(_members(tables["dim_product"], "products"), "_all")
     both = members.join(by_currency.withColumn("_all", F.lit(1)), "_all", "left")

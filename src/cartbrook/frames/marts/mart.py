@@ -30,6 +30,7 @@ class MartContext:
         customer_segments: Limits of `customer_segment`.
         performance_categories: Limits of `performance_category`.
         several_lines: An order may have several rows in fact_orders.
+        as_of_before: The business date of the published marts that are brought up to date.
     """
 
     as_of: dt.date | None
@@ -37,6 +38,7 @@ class MartContext:
     customer_segments: Limits
     performance_categories: Limits
     several_lines: bool = True
+    as_of_before: dt.date | None = None
 
     @property
     def today(self) -> Column:
@@ -45,14 +47,17 @@ class MartContext:
 
     def days_ago(self, days: int) -> Column:
         """The date so many days before the business date."""
-        if self.as_of is None:
-            return F.lit(None).cast("date")
-        return F.lit((self.as_of - dt.timedelta(days)).isoformat()).cast("date")
+        return day(None if self.as_of is None else self.as_of - dt.timedelta(days))
 
     def age_in_days(self, date: Column) -> Column:
         """Days from a date to the business date; 0 for a later date, NULL for none."""
         days = F.datediff(self.today, date)
         return F.when(days < 0, F.lit(0)).otherwise(days)
+
+
+def day(date: dt.date | None) -> Column:
+    """A date as a column."""
+    return F.lit(None if date is None else date.isoformat()).cast("date")
 
 
 Tables = Mapping[str, DataFrame]
@@ -70,8 +75,9 @@ class Mart:
         reads: The gold tables, and other marts, that `figures` looks up.
         figures: From gold to rows that hold at least the columns of `schema`.
         uses_as_of: False where another business date gives the same rows.
-        after: The same figures from what is published of them and what changed in fact_orders (None where nothing did).
+        after: The same figures from what is published of them and what changed in `follows` (None where nothing did).
         holder: The published mart that `after` takes them from.
+        follows: The fact table that `after` is told the change of.
         pieces: The same figures in several frames: an engine does all parts of one frame at once, and holds them in memory.
     """
 
@@ -83,6 +89,7 @@ class Mart:
     uses_as_of: bool
     after: Callable[[DataFrame, Change | None, Tables, MartContext], DataFrame] | None = None
     holder: str = ""
+    follows: str = "fact_orders"
     pieces: Callable[[Tables, MartContext], Sequence[DataFrame]] | None = None
 
     @property

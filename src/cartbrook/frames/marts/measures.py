@@ -78,12 +78,6 @@ def distinct(orders: DataFrame, grain: tuple[str, ...], column: str, name: str) 
     return pairs.groupBy(*grain).agg(F.count(F.lit(1)).alias(name))
 
 
-def sales(orders: DataFrame, *grain: str, several_lines: bool) -> DataFrame:
-    """`totals` and the number of buyers (customers with revenue orders)."""
-    found = totals(orders, *grain, several_lines=several_lines)
-    return zero_for_null(found.join(distinct(orders, grain, "customer_id", "buyers"), list(grain), "left"), "buyers")
-
-
 def zero_for_null(frame: DataFrame, *names: str) -> DataFrame:
     """The frame with 0 where these counts or sums are NULL: a left join found nothing to count."""
     return frame.withColumns({name: F.coalesce(F.col(name), F.lit(0)) for name in names})

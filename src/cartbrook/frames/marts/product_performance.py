@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from cartbrook.frames.marts.changed import Change
 from cartbrook.frames.marts.mart import Mart, MartContext, Tables
-from cartbrook.frames.marts.measures import graded, known, newest, per_member, ratio, sales, zero_for_null
+from cartbrook.frames.marts.measures import graded, known, newest, per_member, ratio, zero_for_null
+from cartbrook.frames.marts.sales_totals import PRODUCT, margin, part_of
 
 LEAST_PERFORMANCE = "Low Performer"
 
@@ -27,34 +27,11 @@ def product_performance(tables: Tables, context: MartContext) -> DataFrame:
     last_order_date; performance_category (the limits of the settings), product_lifecycle (of this row: Discontinued as the newest
     version says, Unsold, Active, Declining, Stagnant), price_segment of the current price.
 
-    Source: fact_orders, dim_product.
+    Source: sales_totals, dim_product.
     """
-    return _classified(tables["dim_product"], _bought(tables["fact_orders"], context), context)
-
-
-def after(published: DataFrame, change: Change | None, tables: Tables, context: MartContext) -> DataFrame:
-    """The same after a change.
-
-    Args:
-        published: The mart before it.
-        change: Of fact_orders; None where it is as before.
-    """
-    bought = published.where("orders > 0").select("product_id", "currency", *_BOUGHT)
-    if change is not None:
-        theirs = _bought(change.among(change.touched, "product_id"), context)
-        bought = change.apart(bought, "product_id").unionByName(theirs)
-    return _classified(tables["dim_product"], bought, context)
-
-
-def _bought(orders: DataFrame, context: MartContext) -> DataFrame:
-    bought = sales(orders, "product_id", "currency", several_lines=context.several_lines)
-    kinds = {field.name: field.dataType for field in MART.fields}
-    return bought.select("product_id", "currency", *(F.col(name).cast(kinds[name]).alias(name) for name in _BOUGHT))
-
-
-def _classified(dimension: DataFrame, bought: DataFrame, context: MartContext) -> DataFrame:
+    bought = part_of(tables["sales_totals"], PRODUCT).withColumn("margin", margin()).select("product_id", "currency", *_BOUGHT)
     attributes = ("is_current", "product_name", "category", "price", "currency", "discontinued")
-    products = newest(dimension, "product_id", *attributes).withColumnRenamed("currency", "_home")
+    products = newest(tables["dim_product"], "product_id", *attributes).withColumnRenamed("currency", "_home")
     rows = per_member(products, bought, "product_id", F.coalesce("_home", F.lit(context.currency)))
     return zero_for_null(rows, "buyers").withColumns(
         {
@@ -90,9 +67,7 @@ MART = Mart(
         "first_order_date date, last_order_date date, performance_category string, product_lifecycle string, price_segment string"
     ),
     key=("product_id", "currency"),
-    reads=("fact_orders", "dim_product"),
+    reads=("sales_totals", "dim_product"),
     figures=product_performance,
     uses_as_of=True,
-    after=after,
-    holder="product_performance",
 )
