@@ -47,13 +47,9 @@ CHAIN = [
     (SAVE, "after", 1, None),
     (NOTE, "after", 3, STEP("ingest")),
     (NOTE, "after", 4, STEP("validate")),
-    (STAGE, "after", 1, STEP("history")),
     (RESTORE, "after", 2, None),
     (RECORD, "after", 1, None),
     (STAGE, "after", 3, STEP("facts")),
-    (PUBLISH, "before", 1, None),
-    (STEP("publish"), "after", 1, None),
-    (SHIFTED, "after", 3, ARCHIVE),
 ]
 """Deaths of one batch, each process beginning with what the one before it left."""
 
@@ -106,7 +102,7 @@ def test_killed_in_between(scene, processes, workspace, point):
 
 
 def test_killed_again_and_again(scene, processes, workspace):
-    """One batch whose process dies fourteen times, each time a little further on, ends like an undisturbed one."""
+    """One batch whose process dies ten times, each time a little further on, ends like an undisturbed one."""
     shop = workspace(scene.before)
     for call in CHAIN:
         processes.dies(shop, "run", *call)

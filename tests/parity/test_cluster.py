@@ -29,9 +29,11 @@ from cartbrook.lake.spark import ask_workers
 from tests.conftest import SPARK_JVM
 from tests.parity import story
 
+JVMS = ("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions")
 workspace, master = Path(sys.argv[1]), sys.argv[2]
 one_each = {"spark.executor.memory": "600m", "spark.executor.cores": "1", "spark.sql.shuffle.partitions": "2"}
-with open_engine("spark", master, SPARK_JVM | one_each) as engine:
+quick = {name: f"{SPARK_JVM['spark.driver.extraJavaOptions']} -XX:TieredStopAtLevel=1" for name in JVMS}  # for one batch
+with open_engine("spark", master, SPARK_JVM | one_each | quick) as engine:
     story.on_engine(engine, workspace, "small")
     told = [(worker.version, worker.sees) for worker in ask_workers(engine.session, workspace)]
 print(json.dumps(told))
