@@ -131,14 +131,13 @@ def with_deletes(text: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(1))
-def test_any_order(workshop, part):
+def test_any_order(workshop):
     """Random small shops end in the tables of the straight way, of a rebuild and of the specification.
 
     People fix, release, discard and revoke in between, and batches are taken in again.
     """
 
-    @seed(SEED * 1000 + part)
+    @seed(SEED)
     @settings(max_examples=EXAMPLES, phases=PHASES, database=None)
     @given(shops(most=4, decided=4))
     def holds(example: Shop) -> None:
@@ -148,12 +147,11 @@ def test_any_order(workshop, part):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(1))
-def test_any_order_with_deletes(workshop, built_in, part):
+def test_any_order_with_deletes(workshop, built_in):
     """The same holds where records may delete their key, in every domain."""
     contracts = {domain: with_deletes(built_in(domain)) for domain in DELETES}
 
-    @seed(SEED * 1000 + 100 + part)
+    @seed(SEED)
     @settings(max_examples=EXAMPLES, phases=PHASES, database=None)
     @given(shops(DELETES, most=4, decided=2))
     def holds(example: Shop) -> None:
@@ -170,11 +168,10 @@ def of_snapshots(built_in) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(1))
-def test_any_order_with_snapshots(workshop, built_in, part):
+def test_any_order_with_snapshots(workshop, built_in):
     """The same holds where customers and products come as full snapshots, with decisions in between."""
 
-    @seed(SEED * 1000 + 400 + part)
+    @seed(SEED)
     @settings(max_examples=EXAMPLES, phases=PHASES, database=None)
     @given(shops({"customers": OP}, most=4, decided=3))
     def holds(example: Shop) -> None:
@@ -241,12 +238,11 @@ def in_sequence(text: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(1))
-def test_split_otherwise(workshop, built_in, part):
+def test_split_otherwise(workshop, built_in):
     """With `sequence_by`, dimensions are equal even where the same records came in other batches, some of them twice."""
     contracts = {"customers": in_sequence(built_in("customers"))}
 
-    @seed(SEED * 1000 + 200 + part)
+    @seed(SEED)
     @settings(max_examples=EXAMPLES, phases=PHASES, database=None)
     @given(CHANGES, st.data())
     def holds(changes: list[tuple[str, str, int]], data: st.DataObject) -> None:
