@@ -101,7 +101,7 @@ class Settings:
     max_columns: int = 2_000
     parallel: int = 4
     prune_from: int = 100_000
-    maintain_every: int = 20
+    maintain_every: int = 10
     keep_publications: int = 50
     keep_hours: int = 168
 
