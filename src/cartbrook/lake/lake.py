@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from pyspark.sql import types as T
 
 from cartbrook.config import Settings
-from cartbrook.contracts.model import Contracts
+from cartbrook.contracts.model import DIMENSIONS, FACTS, Contracts
 from cartbrook.errors import (
     ConfigError,
     ContractError,
@@ -34,6 +34,9 @@ from cartbrook.types import Operation, Publication
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+_OF_RECORDS = frozenset(f"gold.{table}" for table in (*DIMENSIONS.values(), *FACTS.values()))
+"""The tables of gold whose columns are those of contracts; the others are marts."""
 
 
 @dataclass(slots=True)
@@ -140,8 +143,8 @@ class Lake:
         To be called after `settle`, as a step of an operation: the new heads are its writes and are published at its end. Until
         then `settle` takes the columns away again from pinned tables; bronze keeps them.
 
-        A column that contracts have lost stays where it is and is NULL from then on; in bronze always, in other tables only if no
-        record ever had a value there.
+        A column that contracts have lost stays where it is and is NULL from then on; in bronze and marts always, in other tables
+        only if no record ever had a value there.
 
         Returns:
             The tables that were changed.
@@ -181,7 +184,9 @@ class Lake:
         again = {column.lower() for column in difference.missing}
         twice = [column for column in difference.surplus if column.lower() in again]
         problems = [f"{name}: column {column} is stored, in another case of letters than in the contract" for column in twice]
-        if not name.startswith("bronze."):  # bronze is text as delivered; what nobody asks for any more does no harm there
+        # Bronze is text as delivered; what nobody asks for any more does no harm there. Marts are all made anew.
+        is_mart = name.startswith("gold.") and name not in _OF_RECORDS
+        if not name.startswith("bronze.") and not is_mart:
             filled = self.tables.filled(name, difference.surplus, version)
             problems += [f"{name}: column {column} is stored and has values, but the contract has none" for column in filled]
         for column, (stored, declared) in difference.changed.items():

@@ -111,7 +111,8 @@ class Tables(TableReader):
             exact: The frame was made by casting to the table's columns and types, so that it need not be looked at.
         """
         if exact:
-            self._require_alike(name)
+            lost = self._require_alike(name)
+            rows = rows.withColumns({field.name: F.lit(None).cast(field.dataType) for field in lost}) if lost else rows
         self._write(name, rows if exact else self._conform(name, rows), "overwrite")
 
     def replace(self, name: str, rows: DataFrame, where: Mapping[str, int], *, held: bool = True, exact: bool = False) -> int:
