@@ -37,6 +37,19 @@ class Keys:
         return Keys(self.frame.select(*(F.col(theirs).alias(ours) for theirs, ours in pairs)), few)
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A range of the values of a column.
+
+    Attributes:
+        condition: True in it.
+        cuts: Values that cut it into parts of about the same number of rows.
+    """
+
+    condition: Column
+    cuts: tuple[Any, ...]
+
+
 def keys_of(*frames: DataFrame, key: Sequence[str]) -> DataFrame:
     """The distinct keys of some frames."""
     united = frames[0].select(*key)
@@ -76,13 +89,22 @@ def _hash(*columns: str) -> Column:
     return F.xxhash64(*columns, (F.rand() < 0).cast("int"))
 
 
-def ranges(column: str, values: Collection[Any], number: int) -> list[Column]:
-    """Conditions that cut the values of a column without NULL into ranges of about as many of some sampled values each."""
+def ranges(column: str, values: Collection[Any], number: int, parts: int) -> list[Range]:
+    """Cut the values of a column without NULL into ranges of about as many of some sampled values each.
+
+    Args:
+        number: Of the ranges.
+        parts: Each of them is cut into so many by its `cuts`.
+    """
     ordered = sorted(values)
-    cuts = sorted({ordered[nth * len(ordered) // number] for nth in range(1, number)} if ordered else set())
-    first: list[Column] = [F.lit(True), *(F.col(column) >= cut for cut in cuts)]
-    last: list[Column] = [*(F.col(column) < cut for cut in cuts), F.lit(True)]
-    return [begin & end for begin, end in zip(first, last, strict=True)]
+    cuts = [ordered[nth * len(ordered) // (number * parts)] for nth in range(1, number * parts)] if ordered else []
+    ends = sorted(set(cuts[parts - 1 :: parts]))
+    found: list[Range] = []
+    for begin, end in zip((None, *ends), (*ends, None), strict=True):
+        condition = F.lit(True) if begin is None else F.col(column) >= begin
+        inner = sorted({cut for cut in cuts if (begin is None or cut > begin) and (end is None or cut < end)})
+        found.append(Range(condition if end is None else condition & (F.col(column) < end), tuple(inner)))
+    return found
 
 
 def one_of(column: str, values: Collection[str | int]) -> Column:

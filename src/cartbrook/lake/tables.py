@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
@@ -157,9 +157,14 @@ class Tables(TableReader):
         self.session.sql(f"DELETE FROM {self._named(name)} WHERE {predicate(where)}").collect()
         self._note(name)
 
-    def insert(self, name: str, rows: DataFrame, key: Sequence[str]) -> None:
-        """Add many rows in the order of their key, in files that are small enough to be rewritten for one row."""
-        self._write(name, self._sorted(self._conform(name, rows), key))
+    def insert(self, name: str, rows: DataFrame, key: Sequence[str], cuts: Sequence[Any] = ()) -> None:
+        """Add many rows in the order of their key, in files that are small enough to be rewritten for one row.
+
+        Args:
+            cuts: Values of the key's first column, in order, that cut the rows into parts: a thread orders and writes some of
+                them by itself.
+        """
+        self._write(name, self._sorted(self._conform(name, rows), key, cuts))
 
     def merge(self, name: str, changes: DataFrame, key: Sequence[str]) -> Staged:
         """Apply changes; no commit is made where there are none.
@@ -226,11 +231,18 @@ class Tables(TableReader):
             written, self.written = self.written, {}
         return written
 
-    def _sorted(self, rows: DataFrame, key: Sequence[str]) -> DataFrame:
+    def _sorted(self, rows: DataFrame, key: Sequence[str], cuts: Sequence[Any] = ()) -> DataFrame:
         """The rows in the order of a key, in which they are to be written (docs/decisions/0026)."""
         if not self.loses_order:
             return rows.orderBy(*key)
-        place = F.row_number().over(Window.partitionBy(F.lit(0)).orderBy(*key))
+        part = F.lit(len(cuts))
+        if cuts:  # one flat chain: engines refuse deeply nested expressions
+            first, *others = (F.col(key[0]) < cut for cut in cuts)
+            chain = F.when(first, 0)
+            for number, is_before in enumerate(others, 1):
+                chain = chain.when(is_before, number)
+            part = chain.otherwise(part)
+        place = F.row_number().over(Window.partitionBy(part).orderBy(*key))
         return rows.withColumn("_place", place).where("_place > 0").drop("_place")
 
     def _commit(self, name: str, rows: DataFrame, mode: Mode = "append") -> None:

@@ -32,6 +32,8 @@ _AT_ONCE = 1_250_000
 """So many records are sorted and joined at once; the engine keeps them in memory."""
 _SAMPLED = 1_000
 """One in so many keys tells where to cut."""
+_PARTS = 16
+"""So many parts of what is sorted at once are dealt out to threads: enough that each thread gets about as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,23 +125,23 @@ def _fact(lake: Lake, operation: Operation, known: _Known, domain: str) -> _Done
 def _fresh(lake: Lake, contract: Contract, records: DataFrame, parents: Mapping[str, DataFrame], number: int) -> _Done:
     """Fill an empty fact table with more than can be held beside it: in so many ranges of its key, each in one pass."""
     table, key, settings = GOLD[contract.domain], fact_key(contract), fact_settings(lake.settings)
-    cuts = [row[key[0]] for row in fetch(sampled(records, key[0], _SAMPLED))] if number > 1 else []
+    spans = ranges(key[0], [row[key[0]] for row in fetch(sampled(records, key[0], _SAMPLED))], number, _PARTS)
     dimensions = [parent for parent in parents if parent in DIMENSIONS]
     single = [parent for parent in dimensions if lake.tables.is_empty(parents[parent].where("version > 1"))]
     resolved = []
-    for part in ranges(key[0], cuts, number):
+    for span in spans:
         own = {
             # Records find their parents in the same range, where the key begins with these.
-            reference.parent: parents[reference.parent].where(part)
+            reference.parent: parents[reference.parent].where(span.condition)
             if reference.columns == reference.parent_columns == key[:1]
             else parents[reference.parent]
             for reference in contract.references
         }
-        resolved.append(resolve(records.where(part), contract, own, lake.contracts, single))
+        resolved.append(resolve(records.where(span.condition), contract, own, lake.contracts, single))
     # Most first batches hold each key once, and all parents; to rank and look through them all takes longer than all else.
     unique = lake.tables.is_empty(repeated(records, key))
-    for one in resolved:
-        lake.tables.insert(table, facts(one, contract, lake.contracts, settings, unique=unique), key)
+    for one, span in zip(resolved, spans, strict=True):
+        lake.tables.insert(table, facts(one, contract, lake.contracts, settings, unique=unique), key, span.cuts)
     waiting: list[DataFrame] = []
     if not unique or lake.tables.count(table) != records.count():
         found = [lake.tables.stage(parked(one, contract)) for one in resolved]
