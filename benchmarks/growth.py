@@ -11,6 +11,7 @@ from benchmarks import processes
 from benchmarks.bulk import ASKED, Ground
 from benchmarks.report import Figure, Report, ratio
 from benchmarks.small_batch import floor
+from cartbrook.config import Settings
 
 LAKE_LIMIT, MANY_LIMIT, UNDO_LIMIT = 2.0, 1.3, 3.0
 """On the greatest lake over the empty one, the last of many batches over the 10th, the undo of a batch over a batch."""
@@ -21,8 +22,8 @@ MANY = 500
 IN_A_ROW = 4
 """Batches of a round; the first of them warms up, and the last is undone again."""
 
-_AROUND = 5
-"""So many batches stand for the 10th and for the last: one alone is noise."""
+_TURN = Settings().maintain_every
+"""So many batches stand for the 10th and for the last: one whole turn of maintenance, since their seconds are a saw."""
 
 
 def batches(grounds: Sequence[Ground], rounds: int, *, reuse: bool = False, check: bool = True) -> Report:
@@ -69,10 +70,12 @@ def batches(grounds: Sequence[Ground], rounds: int, *, reuse: bool = False, chec
 
 
 def many(one: Ground, floor_command: list[str]) -> Report:
-    """(d): as many tiny batches as the ground has, one after another; the 10th against the last."""
+    """(d): as many tiny batches as the ground has, one after another; those around the 10th against the last."""
+    if one.batches < 3 * _TURN:
+        raise SystemExit(f"--batches must be {3 * _TURN} at least")
     one.load()
-    first, last = 10 + _AROUND // 2, one.batches
-    spans = [(1, first), (first + 1, last - _AROUND - 1), (last - _AROUND, last)]
+    first, last = 10 + _TURN // 2, one.batches
+    spans = [(1, first), (first + 1, last - _TURN - 1), (last - _TURN, last)]
     seconds: list[float] = []
     floors: list[float] = []
     taken: list[float] = []
@@ -82,17 +85,17 @@ def many(one: Ground, floor_command: list[str]) -> Report:
         told = _run(one, list(range(begin, end + 1)), "run").told["seconds"]
         if measured:
             floors.append((before + floor(floor_command, 5)["later"]) / 2)
-            taken.append(statistics.median(told[-_AROUND:]))
+            taken.append(statistics.fmean(told[-_TURN:]))
         seconds += told
     details: dict[str, Any] = {"seconds": seconds, "floor": floors}
+    # Minutes lie between the two, in which the machine becomes faster or slower: that is what the floor beside each is for.
+    over = ratio(taken[1] / floors[1], taken[0] / floors[0])
+    limit = MANY_LIMIT if last >= MANY else None
     figures = [
-        Figure("the 10th batch", round(taken[0], 3), unit="s"),
-        Figure(f"batch {last}", round(taken[1], 3), unit="s"),
-        Figure(f"batch {last} over the 10th", ratio(taken[1], taken[0]), MANY_LIMIT if last >= MANY else None),
-        Figure(
-            f"the same, each over the floor beside it ({floors[0]:.2f} s, {floors[1]:.2f} s)",
-            ratio(taken[1] / floors[1], taken[0] / floors[0]),
-        ),
+        Figure(f"a batch around the 10th (the floor beside it {floors[0]:.2f} s)", round(taken[0], 3), unit="s"),
+        Figure(f"a batch around batch {last} (the floor beside it {floors[1]:.2f} s)", round(taken[1], 3), unit="s"),
+        Figure("the last over the 10th, as they took", ratio(taken[1], taken[0]), limit),
+        Figure("the last over the 10th, each over the floor beside it", over, limit),
     ]
     return Report("many", figures, details)
 
