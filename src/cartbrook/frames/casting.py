@@ -67,7 +67,13 @@ def record_hash(contract: Contract) -> Column:
 
 def fingerprint(*texts: Column) -> Column:
     """sha256 hex of texts joined by U+001F, with NULL as U+0000."""
-    return F.sha2(F.concat_ws(UNIT_SEPARATOR, *(F.coalesce(text, F.lit(NULL_TEXT)) for text in texts)), 256)
+    return F.sha2(joined(*texts), 256)
+
+
+def joined(*texts: Column) -> Column:
+    """Texts joined by U+001F, with NULL as U+0000, so that different texts are never joined to the same."""
+    # By nvl: Sail makes CASE of coalesce, and takes a third longer for a hash then.
+    return F.concat_ws(UNIT_SEPARATOR, *(F.nvl(text, F.lit(NULL_TEXT)) for text in texts))
 
 
 def canonical(column: ContractColumn, value: Column | None = None) -> Column:
@@ -79,8 +85,10 @@ def canonical(column: ContractColumn, value: Column | None = None) -> Column:
 
 
 def iso_timestamp(value: Column) -> Column:
-    """A timestamp as ``2025-01-15T00:00:00.000000Z``."""
-    return F.date_format(value, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'")
+    """A timestamp of the years 1 to 9999 as ``2025-01-15T00:00:00.000000Z``."""
+    text = value.cast("string")  # 2025-01-15 00:00:00[.fraction]; for date_format Sail takes several times as long
+    fraction = F.rpad(F.substring(text, 21, 6), 6, "0")
+    return F.concat(F.substring(text, 1, 10), F.lit("T"), F.substring(text, 12, 8), F.lit("."), fraction, F.lit("Z"))
 
 
 def _matched(text: Column, pattern: str) -> Column:
@@ -89,11 +97,12 @@ def _matched(text: Column, pattern: str) -> Column:
 
 def _enumerated(column: ContractColumn, text: Column) -> Column:
     assert column.enumeration is not None
-    form = normalised(text)
-    known = F.when(form.isin(*column.enumeration.values), form)
+    values, form = column.enumeration.values, normalised(text)
+    # Most records have a value as it is listed; what follows is computed for the others alone, if it is one chain.
+    known = F.when(text.isin(*values), text).when(form.isin(*values), form)
     for spelling, value in column.enumeration.spellings.items():
         known = known.when(form == spelling, F.lit(value))
-    return F.when(text.isNotNull(), F.coalesce(known, F.lit(UNKNOWN)))
+    return known.when(text.isNotNull(), F.lit(UNKNOWN))
 
 
 def _to_iso(text: Column, form: str) -> Column:

@@ -8,8 +8,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract, Rule
-from cartbrook.frames.casting import NULL_TEXT, UNIT_SEPARATOR, canonical, cast, clean
-from cartbrook.frames.order import greatest_first
+from cartbrook.frames.casting import NULL_TEXT, UNIT_SEPARATOR, canonical, cast, clean, joined
+from cartbrook.frames.order import HASH, greatest_first, hashed
 from cartbrook.frames.rules import known_of_accepted
 
 KEY = "_key"
@@ -20,7 +20,7 @@ def key_text(contract: Contract, timezone: str) -> Column:
     """The key of a raw record as one text, never NULL: the same for all records that have the same key."""
     columns = [contract.column(name) for name in contract.key]
     texts = (canonical(column, cast(column, clean(column, F.col(column.name)), timezone)) for column in columns)
-    return F.concat_ws(UNIT_SEPARATOR, *(F.coalesce(text, F.lit(NULL_TEXT)) for text in texts))
+    return joined(*texts)
 
 
 def repeated_keys(records: DataFrame, contract: Contract, timezone: str = "UTC") -> DataFrame:
@@ -50,18 +50,17 @@ def settle_duplicates(sound: DataFrame, contract: Contract) -> DataFrame:
     order = Window.partitionBy(*instant).orderBy(*greatest_first(contract), "_source_file", "_source_line")
     undecided = F.col("_decision").isNull()
     ranked = (
-        sound.withColumn("_rank", F.row_number().over(order))
-        .withColumn("_above", F.lag("_record_hash").over(order))
-        .withColumn(
-            "_same", F.collect_list(F.when(undecided, F.col("_record_id"))).over(Window.partitionBy(*instant, "_record_hash"))
-        )
+        hashed(sound, contract)
+        .withColumn("_rank", F.row_number().over(order))
+        .withColumn("_above", F.lag(HASH).over(order))
+        .withColumn("_same", F.collect_list(F.when(undecided, F.col("_record_id"))).over(Window.partitionBy(*instant, HASH)))
     )
-    repeats = F.coalesce(F.col("_above") == F.col("_record_hash"), F.lit(False))
+    repeats = F.coalesce(F.col("_above") == F.col(HASH), F.lit(False))
     told = {
         "_copies": F.when(~repeats, _others(F.col("_same"), F.col("_record_id"))),
         "_lost": (F.col("_rank") > 1) & ~repeats,
     }
-    return ranked.where(~repeats | ~undecided).withColumns(told).drop("_above", "_same")
+    return ranked.where(~repeats | ~undecided).withColumns(told).drop("_above", "_same", HASH)
 
 
 def no_copies() -> Column:
@@ -82,7 +81,7 @@ def compared(winners: DataFrame, rules: Sequence[Rule], contract: Contract) -> D
         grouped[group] = F.when(known, values).otherwise(F.concat(F.lit(NULL_TEXT), F.col("_record_id")))
         order = Window.partitionBy(group).orderBy(*greatest_first(contract))
         ranked[_rank_of(rule)] = F.when(known, F.row_number().over(order))
-    return winners.withColumns(grouped).withColumns(ranked) if rules else winners
+    return hashed(winners, contract).withColumns(grouped).withColumns(ranked).drop(HASH) if rules else winners
 
 
 def shares(rule: Rule) -> Column:

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract, Rule, Scope
-from cartbrook.frames.casting import cast, clean, record_hash
+from cartbrook.frames.casting import cast, clean
 from cartbrook.frames.decisions import COLUMNS, DISCARD, as_decided, with_decisions
 from cartbrook.frames.duplicates import KEY, compared, key_text, no_copies, not_compared, settle_duplicates, shares
 from cartbrook.frames.quarantine import CORRECTED, DISCARDED, OPEN, quarantine_rows
@@ -22,7 +22,7 @@ from cartbrook.frames.snapshots import presence
 from cartbrook.types import Batch
 
 _VERDICT = ("_broken", "_unchecked", "_reason")
-_COMPUTED = ("_batch_date", "batch_date", "_trigger_timestamp", "_kind", "_effective_time", "_record_hash", "_sound", "_flags")
+_COMPUTED = ("_batch_date", "batch_date", "_trigger_timestamp", "_kind", "_effective_time", "_sound", "_flags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,6 @@ def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str, 
         "*",
         F.when(deletes, F.lit("delete")).otherwise(F.lit("upsert")).alias("_kind"),
         effective.cast("timestamp").alias("_effective_time"),
-        record_hash(contract).alias("_record_hash"),
     )
 
 

@@ -52,7 +52,7 @@ def presence(absent: DataFrame, contract: Contract, batch: Batch) -> DataFrame:
 
 def _as_silver(rows: DataFrame, contract: Contract, keep: tuple[str, ...]) -> DataFrame:
     """Rows with the columns of silver, of which only the lineage and `keep` say anything."""
-    empty = (*(name for name in contract.names if name not in keep), "_record_hash", "_copies")
+    empty = (*(name for name in contract.names if name not in keep), "_copies")
     columns = []
     for field in silver(contract).fields:
         known = field.name in rows.columns and field.name not in empty
@@ -96,7 +96,8 @@ def events(records: DataFrame, contract: Contract) -> DataFrame:
     named_again = seen.withColumn("_again", F.lead("_effective_time").over(by_time))
     gone = named_again.join(following, "_effective_time").where("_again is null or _marked < _again")
     deletes = gone.select(*contract.key, F.col("_marked").alias("_effective_time"), F.lit(DELETE).alias("_kind"))
-    return won.unionByName(_as_silver(deletes, contract, keep=contract.key))
+    implied = _as_silver(deletes, contract, keep=contract.key)
+    return won.select(*silver(contract).names).unionByName(implied)  # silver may hold columns that the contract has lost
 
 
 def _counting(records: DataFrame, greatest: DataFrame) -> DataFrame:

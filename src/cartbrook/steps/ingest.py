@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.config import Settings
 from cartbrook.contracts.model import Contract
-from cartbrook.frames.casting import fingerprint
+from cartbrook.frames.casting import UNIT_SEPARATOR, fingerprint
 from cartbrook.lake.csv_scan import limits_of
 from cartbrook.lake.lake import Lake
 from cartbrook.lake.landing import read_files
@@ -41,10 +41,14 @@ def delivered(session: Session, batch: Batch, contract: Contract, settings: Sett
 
 
 def _identified(delivered: DataFrame, batch: Batch, files: list[SourceFile]) -> DataFrame:
-    """Add `_record_id`: hash of batch_id, domain, file name, sha256 of the file, and line; the same in every revision."""
+    """Add `_record_id`: `fingerprint` of batch_id, domain, file name, sha256 of the file and line; the same in every revision."""
     first, *others = files
-    digest = F.when(F.col("_source_file") == first.name, F.lit(first.sha256))
+    source, line = F.col("_source_file"), F.col("_source_line").cast("string")
+
+    def before_line(file: SourceFile) -> Column:
+        return F.lit(UNIT_SEPARATOR.join((batch.batch_id, file.domain, file.name, file.sha256, "")))
+
+    before = F.when(source == first.name, before_line(first))
     for file in others:  # one flat chain: engines refuse deeply nested expressions
-        digest = digest.when(F.col("_source_file") == file.name, F.lit(file.sha256))
-    parts = [F.lit(batch.batch_id), F.lit(first.domain), F.col("_source_file"), digest, F.col("_source_line").cast("string")]
-    return delivered.withColumn("_record_id", fingerprint(*parts))
+        before = before.when(source == file.name, before_line(file))
+    return delivered.withColumn("_record_id", fingerprint(F.concat(before, line)))
