@@ -36,6 +36,7 @@ ORDER = {
     "_batch_id": "B1",
     "_batch_date": "2025-01-15",
     "_effective_time": "2025-01-15 00:00:00",
+    "_record_hash": "h",
 }
 
 
@@ -231,7 +232,7 @@ def test_times_of_day(build):
 
 def test_stock_is_kept_by_day_and_bound_at_its_batch(build):
     """Inventory has one row for each product, warehouse and batch date, bound at that date."""
-    base = {"product_id": "P1", "warehouse_id": "W1", "_kind": "upsert"}
+    base = {"product_id": "P1", "warehouse_id": "W1", "_kind": "upsert", "_record_hash": "h"}
     days = [{**base, "_batch_date": day, "_effective_time": day, "_batch_id": day} for day in ("2025-01-15", "2025-02-15")]
     again = {**days[1], "_batch_id": "z", "stock_quantity": "9"}
     found, missing = build("inventory", [*days, again, {**days[0], "product_id": "P9"}])
@@ -245,7 +246,7 @@ def test_stock_is_kept_by_day_and_bound_at_its_batch(build):
 
 def test_shipments_wait_for_their_order(build):
     """A shipment resolves where fact_orders holds its order, once, however many shipments there are."""
-    base = {"_kind": "upsert", "_batch_id": "B1", "_effective_time": "2025-01-15"}
+    base = {"_kind": "upsert", "_record_hash": "h", "_batch_id": "B1", "_effective_time": "2025-01-15"}
     rows = [{**base, "order_id": "O1", "shipping_id": ship} for ship in ("S1", "S2")]
     found, missing = build("shipping", [*rows, {**base, "order_id": "O9", "shipping_id": "S1"}])
     assert sorted(found) == [("O1", "S1"), ("O1", "S2")]

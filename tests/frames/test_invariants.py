@@ -96,7 +96,7 @@ def test_broken_versions_are_found(dimension, problem):
 def event(day: int, name: str = "a", kind: str = "upsert"):
     """A silver record of customer C1."""
     row = {"customer_id": "C1", "first_name": name, "_kind": kind, "_effective_time": f"2025-01-{day:02}", "_batch_id": "B"}
-    return {**row, "_record_id": f"{name}{day}"}
+    return {**row, "_record_id": f"{name}{day}", "_record_hash": name}
 
 
 COVERED = {
@@ -127,7 +127,7 @@ PARENTS = {
 }
 RECORD = {
     "order_id": "O1", "customer_id": "C1", "product_id": "P1", "order_date": "2025-01-05", "_kind": "upsert", "_record_id": "r1",
-    "_effective_time": "2025-01-05", "_batch_id": "B",
+    "_effective_time": "2025-01-05", "_record_hash": "h", "_batch_id": "B",
 }  # fmt: skip
 FACT = {"order_id": "O1", "record_id": "r1", "customer_sk": "C1 1", "product_sk": "p1"}
 BOUND = {

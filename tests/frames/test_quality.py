@@ -50,14 +50,14 @@ def bronze(session, contract, rows):
 def split(session):
     """`quality.split` of inline records: accepted and rejected rows by record id."""
 
-    def run(rows, contract=ORDERS, batch=BATCH, timezone="UTC", known=False):
+    def run(rows, contract=ORDERS, batch=BATCH, timezone="UTC", known=False, decisions=None):
         from cartbrook.frames.duplicates import repeated_keys
         from cartbrook.frames.quality import split
         from cartbrook.frames.schema import QUARANTINE, silver, struct
 
         records = bronze(session, contract, rows)
         repeated = repeated_keys(records, contract, timezone) if known else True
-        parts = split(records, contract, batch, timezone, repeated=repeated)
+        parts = split(records, contract, batch, timezone, decisions and decisions(session), repeated)
         assert kinds(parts.accepted.schema) == kinds(silver(contract))  # `validate` writes them unseen
         assert parts.rejected.schema.names == struct(QUARANTINE).names
         accepted = {row["_record_id"]: row for row in parts.accepted.toArrow().to_pylist()}
@@ -228,9 +228,32 @@ def test_ranking_only_repeated_keys_changes_nothing(split):
     rows = [{"quantity_available": "5", **dict.fromkeys(columns, key), "id": f"{n}"} for n, key in enumerate(keys)]
     rows[3] |= {"quantity_available": "7"}
     rows[9] |= {"quantity_available": "?"}
-    found = split(rows, contract, known=True)
-    assert found == split(rows, contract)
-    assert any(row["_copies"] for row in found[0].values())
+    found, rejected = split(rows, contract, known=True)
+    every, same = split(rows, contract)
+    hashes = {record: row.pop("_record_hash") for record, row in found.items()}
+    for record, row in every.items():
+        assert hashes[record] in (None, row.pop("_record_hash"))
+    assert (found, rejected) == (every, same)
+    assert any(row["_copies"] for row in found.values())
+    assert {found[record]["product_id"] for record, hashed in hashes.items() if hashed} == {"K1", "K2", "K5"}
+
+
+def undone(session):
+    """A decision on a record of another batch."""
+    from cartbrook.frames.decisions import COLUMNS
+
+    return session.createDataFrame(
+        pa.table({"quarantine_id": ["x"], **{name: pa.array(["discard"], pa.string()) for name in COLUMNS}})
+    )
+
+
+def test_records_have_a_hash_where_others_may_stand_in_their_place(split):
+    """So it is for all of them where a person has decided on one, or where records of different keys are compared."""
+    rows = [order(id="a", order_id="1"), order(id="b", order_id="2")]
+    for contract, decisions, hashed in ((ORDERS, None, False), (ORDERS, undone, True), (parsed(twice("keep")), None, True)):
+        accepted, _ = split(rows, contract, known=True, decisions=decisions)
+        hashes = {row["_record_hash"] for row in accepted.values()}
+        assert (None not in hashes, len(hashes)) == (hashed, 2 if hashed else 1)
 
 
 def test_only_records_that_pass_their_own_rules_compete(split):

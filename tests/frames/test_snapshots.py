@@ -45,7 +45,7 @@ def rows(case, snapshots):
         base = {"_effective_time": f"2025-01-{day:02d} 00:00:00", "_batch_id": f"{case}{place}", "_flags": []}
         for key, _, value in (name.partition("=") for name in named if name != "!"):
             kind = {"?": "present", "del": "delete"}.get(value, "upsert")
-            found.append({**base, "customer_id": f"{case}|{key}", "name": value, "_kind": kind})
+            found.append({**base, "customer_id": f"{case}|{key}", "name": value, "_kind": kind, "_record_hash": value})
         if not place.startswith("+"):
             found.append({**base, "_kind": "marker", "_flags": ["incomplete"] if "!" in named else []})
     return found

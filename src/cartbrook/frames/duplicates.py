@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract, Rule
 from cartbrook.frames.casting import NULL_TEXT, UNIT_SEPARATOR, canonical, cast, clean, joined
-from cartbrook.frames.order import HASH, greatest_first, hashed
+from cartbrook.frames.order import greatest_first
 from cartbrook.frames.rules import known_of_accepted
 
 KEY = "_key"
@@ -50,17 +50,18 @@ def settle_duplicates(sound: DataFrame, contract: Contract) -> DataFrame:
     order = Window.partitionBy(*instant).orderBy(*greatest_first(contract), "_source_file", "_source_line")
     undecided = F.col("_decision").isNull()
     ranked = (
-        hashed(sound, contract)
-        .withColumn("_rank", F.row_number().over(order))
-        .withColumn("_above", F.lag(HASH).over(order))
-        .withColumn("_same", F.collect_list(F.when(undecided, F.col("_record_id"))).over(Window.partitionBy(*instant, HASH)))
+        sound.withColumn("_rank", F.row_number().over(order))
+        .withColumn("_above", F.lag("_record_hash").over(order))
+        .withColumn(
+            "_same", F.collect_list(F.when(undecided, F.col("_record_id"))).over(Window.partitionBy(*instant, "_record_hash"))
+        )
     )
-    repeats = F.coalesce(F.col("_above") == F.col(HASH), F.lit(False))
+    repeats = F.coalesce(F.col("_above") == F.col("_record_hash"), F.lit(False))
     told = {
         "_copies": F.when(~repeats, _others(F.col("_same"), F.col("_record_id"))),
         "_lost": (F.col("_rank") > 1) & ~repeats,
     }
-    return ranked.where(~repeats | ~undecided).withColumns(told).drop("_above", "_same", HASH)
+    return ranked.where(~repeats | ~undecided).withColumns(told).drop("_above", "_same")
 
 
 def no_copies() -> Column:
@@ -81,7 +82,7 @@ def compared(winners: DataFrame, rules: Sequence[Rule], contract: Contract) -> D
         grouped[group] = F.when(known, values).otherwise(F.concat(F.lit(NULL_TEXT), F.col("_record_id")))
         order = Window.partitionBy(group).orderBy(*greatest_first(contract))
         ranked[_rank_of(rule)] = F.when(known, F.row_number().over(order))
-    return hashed(winners, contract).withColumns(grouped).withColumns(ranked).drop(HASH) if rules else winners
+    return winners.withColumns(grouped).withColumns(ranked) if rules else winners
 
 
 def shares(rule: Rule) -> Column:

@@ -7,19 +7,10 @@ from pyspark.sql import functions as F
 
 from cartbrook.contracts.checks import ORDERING
 from cartbrook.contracts.model import Contract
-from cartbrook.frames.casting import record_hash
-
-HASH = "_record_hash"
-"""The hash of a record: made where records are compared and not stored, since most keys have one (docs/decisions/0027)."""
-
-
-def hashed(records: DataFrame, contract: Contract) -> DataFrame:
-    """Typed records with HASH."""
-    return records.withColumn(HASH, record_hash(contract))
 
 
 def greatest_first(contract: Contract) -> list[Column]:
-    """Sort columns that put the winning record of `hashed` ones first (spec/truth.md: NULLs are least, the greatest wins).
+    """Sort columns that put the winning record first (spec/truth.md: NULLs are least, the greatest wins).
 
     Effective time, `sequence_by`, created_timestamp, trigger_timestamp, delete over upsert, batch_id, sha256 of the record.
     """
@@ -27,12 +18,11 @@ def greatest_first(contract: Contract) -> list[Column]:
     if contract.has(ORDERING):
         names.append(ORDERING)
     columns = [F.col(name) for name in [*names, "_trigger_timestamp"]]
-    columns += [F.col("_kind") == "delete", F.col("_batch_id"), F.col(HASH)]
+    columns += [F.col("_kind") == "delete", F.col("_batch_id"), F.col("_record_hash")]
     return [column.desc_nulls_last() for column in columns]
 
 
 def winners(records: DataFrame, keys: list[str], contract: Contract) -> DataFrame:
     """The greatest record of each key, all columns kept."""
-    order = Window.partitionBy(*keys).orderBy(*greatest_first(contract))
-    ranked = hashed(records, contract).withColumn("_rank", F.row_number().over(order))
-    return ranked.where("_rank = 1").drop("_rank", HASH)
+    ranked = records.withColumn("_rank", F.row_number().over(Window.partitionBy(*keys).orderBy(*greatest_first(contract))))
+    return ranked.where("_rank = 1").drop("_rank")

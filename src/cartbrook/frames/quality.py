@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from cartbrook.contracts.model import Contract, Rule, Scope
-from cartbrook.frames.casting import cast, clean
+from cartbrook.frames.casting import cast, clean, record_hash
 from cartbrook.frames.decisions import COLUMNS, DISCARD, as_decided, with_decisions
 from cartbrook.frames.duplicates import KEY, compared, key_text, no_copies, not_compared, settle_duplicates, shares
 from cartbrook.frames.quarantine import CORRECTED, DISCARDED, OPEN, quarantine_rows
@@ -22,7 +22,7 @@ from cartbrook.frames.snapshots import presence
 from cartbrook.types import Batch
 
 _VERDICT = ("_broken", "_unchecked", "_reason")
-_COMPUTED = ("_batch_date", "batch_date", "_trigger_timestamp", "_kind", "_effective_time", "_sound", "_flags")
+_COMPUTED = ("_batch_date", "batch_date", "_trigger_timestamp", "_kind", "_effective_time", "_record_hash", "_sound", "_flags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,9 @@ def split(
     def typed(some: DataFrame | None, *, whole: bool) -> DataFrame | None:
         if some is None:
             return None
-        return check.sound(_typed(with_decisions(some, decisions), contract, batch, timezone, whole=whole))
+        # Where no other record of the batch can stand in its place, the order never comes to the hash (docs/decisions/0027).
+        hashed = some is several or decisions is not None or check.compares
+        return check.sound(_typed(with_decisions(some, decisions), contract, batch, timezone, whole=whole, hashed=hashed))
 
     def rejected() -> DataFrame:
         return check.rejected(typed(single, whole=True), typed(several, whole=True))
@@ -185,6 +187,11 @@ class _Check:
         return reduce(DataFrame.unionByName, parts)
 
     @property
+    def compares(self) -> bool:
+        """True if records of different keys are ranked."""
+        return bool(self._distinct)
+
+    @property
     def _distinct(self) -> list[Rule]:
         return [rule for rule in self.active if rule.check == "distinct"]
 
@@ -215,7 +222,9 @@ class _Check:
         return [rule for rule in self.active if rule.scope is scope]
 
 
-def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str, *, whole: bool = True) -> DataFrame:
+def _typed(
+    records: DataFrame, contract: Contract, batch: Batch, timezone: str, *, whole: bool = True, hashed: bool = True
+) -> DataFrame:
     """Cleaned text (``_text_<column>``), typed columns, what the one order compares, and the raw record if `whole`."""
     texts = records.select(
         *_lineage(whole=whole),
@@ -238,6 +247,7 @@ def _typed(records: DataFrame, contract: Contract, batch: Batch, timezone: str, 
         "*",
         F.when(deletes, F.lit("delete")).otherwise(F.lit("upsert")).alias("_kind"),
         effective.cast("timestamp").alias("_effective_time"),
+        (record_hash(contract) if hashed else F.lit(None).cast("string")).alias("_record_hash"),
     )
 
 

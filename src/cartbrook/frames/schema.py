@@ -29,7 +29,7 @@ BRONZE_LINEAGE = (
 
 SILVER_LINEAGE = (
     "_record_id string, _batch_seq int, _batch_id string, _revision int, _batch_date date, _trigger_timestamp timestamp, "
-    "_source_file string, _source_line bigint, _kind string, _effective_time timestamp, "
+    "_source_file string, _source_line bigint, _record_hash string, _kind string, _effective_time timestamp, "
     "_flags array<string>, _copies array<string>"
 )
 """Beside the typed columns: lineage, what the one total order compares, keep-rules broken, and record ids of exact duplicates."""

@@ -52,7 +52,7 @@ def presence(absent: DataFrame, contract: Contract, batch: Batch) -> DataFrame:
 
 def _as_silver(rows: DataFrame, contract: Contract, keep: tuple[str, ...]) -> DataFrame:
     """Rows with the columns of silver, of which only the lineage and `keep` say anything."""
-    empty = (*(name for name in contract.names if name not in keep), "_copies")
+    empty = (*(name for name in contract.names if name not in keep), "_record_hash", "_copies")
     columns = []
     for field in silver(contract).fields:
         known = field.name in rows.columns and field.name not in empty

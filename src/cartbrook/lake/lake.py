@@ -144,7 +144,7 @@ class Lake:
         then `settle` takes the columns away again from pinned tables; bronze keeps them.
 
         A column that contracts have lost stays where it is and is NULL from then on; in bronze and marts always, in other tables
-        only if no record ever had a value there. So does lineage that an older release wrote.
+        only if no record ever had a value there.
 
         Returns:
             The tables that were changed.
@@ -184,12 +184,10 @@ class Lake:
         again = {column.lower() for column in difference.missing}
         twice = [column for column in difference.surplus if column.lower() in again]
         problems = [f"{name}: column {column} is stored, in another case of letters than in the contract" for column in twice]
-        # Bronze is text as delivered; what nobody asks for any more does no harm there. Marts are all made anew. What begins with
-        # an underscore is lineage of an older release, and of no contract.
+        # Bronze is text as delivered; what nobody asks for any more does no harm there. Marts are all made anew.
         is_mart = name.startswith("gold.") and name not in _OF_RECORDS
         if not name.startswith("bronze.") and not is_mart:
-            theirs = [column for column in difference.surplus if not column.startswith("_")]
-            filled = self.tables.filled(name, theirs, version)
+            filled = self.tables.filled(name, difference.surplus, version)
             problems += [f"{name}: column {column} is stored and has values, but the contract has none" for column in filled]
         for column, (stored, declared) in difference.changed.items():
             problems.append(f"{name}: column {column} is stored as {stored}, but the contract says {declared}")
