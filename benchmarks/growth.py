@@ -92,10 +92,10 @@ def many(one: Ground, floor_command: list[str]) -> Report:
     over = ratio(taken[1] / floors[1], taken[0] / floors[0])
     limit = MANY_LIMIT if last >= MANY else None
     figures = [
-        Figure(f"a batch around the 10th (the floor beside it {floors[0]:.2f} s)", round(taken[0], 3), unit="s"),
-        Figure(f"a batch around batch {last} (the floor beside it {floors[1]:.2f} s)", round(taken[1], 3), unit="s"),
-        Figure("the last over the 10th, as they took", ratio(taken[1], taken[0]), limit),
-        Figure("the last over the 10th, each over the floor beside it", over, limit),
+        Figure(f"a batch of {_TURN} around the 10th (the floor beside it {floors[0]:.2f} s)", round(taken[0], 3), unit="s"),
+        Figure(f"a batch of the last {_TURN} (the floor beside it {floors[1]:.2f} s)", round(taken[1], 3), unit="s"),
+        Figure("the last over those around the 10th, as they took", ratio(taken[1], taken[0]), limit),
+        Figure("the last over those around the 10th, each over the floor beside it", over, limit),
     ]
     return Report("many", figures, details)
 

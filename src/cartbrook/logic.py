@@ -20,6 +20,8 @@ from cartbrook.contracts.load import logic_facts, without
 from cartbrook.contracts.model import Contracts
 from cartbrook.errors import LogicChanged
 from cartbrook.frames import LOGIC
+from cartbrook.frames.duplicates import unsettled
+from cartbrook.frames.snapshots import is_record
 from cartbrook.lake.lake import Lake
 from cartbrook.steps import publish
 from cartbrook.types import Operation, Publication, StepResult
@@ -61,6 +63,27 @@ def ready(lake: Lake, base: Publication) -> Publication:
 def evolve(lake: Lake, _operation: Operation) -> StepResult:
     """Add the columns that contracts have gained, as a step."""
     lake.evolve()
+    return StepResult()
+
+
+def require_settled(lake: Lake, _operation: Operation) -> StepResult:
+    """Look, as a step, whether the records that are there can be ordered under the keys in force.
+
+    Raises:
+        LogicChanged: Batches were validated under another key, by which their duplicates were settled.
+    """
+
+    def is_settled(domain: str) -> bool:
+        records = lake.tables.read(f"silver.{domain}").where(is_record())
+        return lake.tables.is_empty(unsettled(records, lake.contracts[domain]))
+
+    domains = list(lake.contracts)
+    found = [domain for domain, settled in zip(domains, lake.tables.each(is_settled, domains), strict=True) if not settled]
+    if found:
+        raise LogicChanged(
+            f"Records of {' and '.join(found)} share their key, as the contract has it now, and were validated under another.",
+            hint="Run `cartbrook rebuild --from-bronze` once: it settles duplicates by the new key, and quarantines what loses.",
+        )
     return StepResult()
 
 

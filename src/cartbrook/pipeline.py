@@ -310,7 +310,7 @@ def rebuild(lake: Lake, *, from_bronze: bool = False) -> Outcome:
         started = time.perf_counter()
         batches = runner.live_batches(lake, base.live) if from_bronze else ()
         operation = runner.operation(lake, "rebuild", base, *batches)
-        steps: Mapping[str, Step] = {"validate": validate.run} if from_bronze else {}
+        steps: Mapping[str, Step] = {"validate": validate.run} if from_bronze else {"settled": logic.require_settled}
         runner.carry(lake, operation, {"evolve": logic.evolve, **steps, **REBUILD})
         live = counted(len(base.live), "batch", "batches")
         return Outcome("rebuild", "rebuilt", f"gold rebuilt from {live}", seconds=time.perf_counter() - started)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from deltalake import DeltaTable
-from tests.property.shops import batch, customer, order, product
+from tests.property.shops import batch, customer, order, product, shipment
 
 from cartbrook.config import Settings
 from cartbrook.contracts.load import load_contracts, parse_contract
@@ -188,6 +188,35 @@ ORIGIN = "      - name: origin\n        physicalType: string\n"
 SHAPE = "      - name: shape\n        physicalType: string\n"
 GIFT = "      - name: gift\n        physicalType: boolean\n"
 BY = "      - name: shipping_address\n"
+
+
+SHIPPING_ID_ALONE = (
+    ("        primaryKey: true\n        primaryKeyPosition: 2\n", "        primaryKey: true\n        primaryKeyPosition: 1\n"),
+    ("        primaryKey: true\n        primaryKeyPosition: 1\n        relationships:", "        relationships:"),
+    ("{properties: [order_id, shipping_id]}", "{properties: [shipping_id]}"),
+)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_records_of_a_batch_may_share_a_new_key(shop, shared):
+    """They were validated under another key, and nothing says which wins: raw records do, and the others are quarantined."""
+    from cartbrook import pipeline
+
+    shipments = [shipment("s1", "o1"), shipment("s1" if shared else "s3", "o2"), shipment("s2", "o2")]
+    shop.begins(batch(1, 10, customers=[customer()], products=[product()], orders=[order("o1"), order("o2")], shipping=shipments))
+    with shop(*SHIPPING_ID_ALONE, domain="shipping") as lake:
+        with pytest.raises(LogicChanged):
+            ran(lake)
+        if shared:
+            with pytest.raises(LogicChanged, match="Records of shipping share their key") as caught:
+                pipeline.rebuild(lake)
+            assert "--from-bronze" in (caught.value.hint or "")
+        assert pipeline.rebuild(lake, from_bronze=shared).status == "rebuilt"
+        assert [key for (key,) in rows_of(lake, "gold.fact_shipping", "shipping_id")] == ["s1", "s2", *([] if shared else ["s3"])]
+        aside = rows_of(lake, "ops.quarantine", "domain", "status", "rules")
+        assert aside == ([("shipping", "open", ["duplicate_key"])] if shared else [])
+        assert [finding for finding in pipeline.prove(lake) if finding.problem] == []
+        assert pipeline.rebuild(lake).status == "rebuilt"
 
 
 def hand_in(lake, number: int, day: int, **rows) -> None:

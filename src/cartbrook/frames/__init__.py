@@ -4,4 +4,4 @@
 logic hash, so a lake made by the older code asks for `cartbrook rebuild` instead of mixing two logics.
 """
 
-LOGIC = 3
+LOGIC = 4

@@ -64,6 +64,21 @@ def settle_duplicates(sound: DataFrame, contract: Contract) -> DataFrame:
     return ranked.where(~repeats | ~undecided).withColumns(told).drop("_above", "_same")
 
 
+def unsettled(records: DataFrame, contract: Contract) -> DataFrame:
+    """Keys and effective times of which a batch has several records that were never compared with each other.
+
+    There are none, unless the batch was validated under another key: no order could tell which of them wins, since records that
+    were not compared have no hash.
+
+    Args:
+        records: Silver rows, without those that a snapshot leaves beside its records.
+    """
+    counted = records.groupBy(*contract.key, "_effective_time", "_batch_seq").agg(
+        F.count(F.lit(1)).alias("_records"), F.count("_record_hash").alias("_hashes")
+    )
+    return counted.where("_records > 1 AND _hashes < _records")
+
+
 def no_copies() -> Column:
     """NULL; a cast one would not unite with others on Sail."""
     return F.when(F.lit(False), F.array(F.lit("")))
