@@ -38,27 +38,32 @@ STORIES = (pipeline.STORY, pipeline.UNDO, pipeline.REBUILD)
 def die_at(point: Mapping[str, Any], workspace: Path) -> None:
     """Wrap a function or method so that this process ends, or waits, at one of its calls."""
     holder, name, original = _found(point["at"])
-    entered = threading.Event()
-    if inside := point.get("inside"):
-        outer_holder, outer_name, outer = _found(inside)
+    lock = threading.Lock()
+    inside = calls = 0  # several threads may be inside at once
+
+    def entered(by: int) -> None:
+        nonlocal inside
+        with lock:
+            inside += by
+
+    if outside := point.get("inside"):
+        outer_holder, outer_name, outer = _found(outside)
 
         def enter(*args: Any, **kwargs: Any) -> Any:
-            entered.set()
+            entered(1)
             try:
                 return outer(*args, **kwargs)
             finally:
-                entered.clear()
+                entered(-1)
 
         _put(outer_holder, outer_name, outer, enter)
     else:
-        entered.set()
-    lock = threading.Lock()
-    calls = 0
+        entered(1)
 
     def counted(when: str) -> None:
         nonlocal calls
         with lock:
-            if when != point["when"] or not entered.is_set():
+            if when != point["when"] or not inside:
                 return
             calls += 1
             if calls != point.get("nth", 1):
