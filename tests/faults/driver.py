@@ -46,8 +46,8 @@ def die_at(point: Mapping[str, Any], workspace: Path) -> None:
         with lock:
             inside += by
 
-    if outside := point.get("inside"):
-        outer_holder, outer_name, outer = _found(outside)
+    if within := point.get("inside"):
+        outer_holder, outer_name, outer = _found(within)
 
         def enter(*args: Any, **kwargs: Any) -> Any:
             entered(1)

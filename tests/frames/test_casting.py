@@ -156,3 +156,19 @@ def test_record_hash_sees_normalised_values(session):
     frame = session.createDataFrame(pa.table({"m": ["1.5", "+1.50"], "t": ["2025-01-15T08:30:15Z", "2025-01-15 08:30:15.000"]}))
     hashed = frame.select(*(cast(column, clean(column, F.col(column.name))).alias(column.name) for column in contract.columns))
     assert len({row["h"] for row in hashed.select(record_hash(contract).alias("h")).toArrow().to_pylist()}) == 1
+
+
+def test_times_are_one_text_on_every_engine(session):
+    """Microseconds are always there, though engines leave out zeros at the end when they make text of a time."""
+    from cartbrook.frames.casting import iso_timestamp
+
+    texts = {
+        "1900-01-01 00:00:00": "1900-01-01T00:00:00.000000Z",
+        "1969-12-31 23:59:59.999999": "1969-12-31T23:59:59.999999Z",
+        "2025-01-15 10:20:30.12": "2025-01-15T10:20:30.120000Z",
+        "2100-12-31 23:59:59.000001": "2100-12-31T23:59:59.000001Z",
+        None: None,
+    }
+    frame = session.createDataFrame(pa.table({"t": pa.array(texts, pa.string())}))
+    found = frame.select(iso_timestamp(F.col("t").cast("timestamp")).alias("iso")).toArrow()
+    assert found["iso"].to_pylist() == list(texts.values())

@@ -238,7 +238,7 @@ def test_ranking_only_repeated_keys_changes_nothing(split):
     assert {found[record]["product_id"] for record, hashed in hashes.items() if hashed} == {"K1", "K2", "K5"}
 
 
-def undone(session):
+def decided_elsewhere(session):
     """A decision on a record of another batch."""
     from cartbrook.frames.decisions import COLUMNS
 
@@ -250,7 +250,11 @@ def undone(session):
 def test_records_have_a_hash_where_others_may_stand_in_their_place(split):
     """So it is for all of them where a person has decided on one, or where records of different keys are compared."""
     rows = [order(id="a", order_id="1"), order(id="b", order_id="2")]
-    for contract, decisions, hashed in ((ORDERS, None, False), (ORDERS, undone, True), (parsed(twice("keep")), None, True)):
+    for contract, decisions, hashed in (
+        (ORDERS, None, False),
+        (ORDERS, decided_elsewhere, True),
+        (parsed(twice("keep")), None, True),
+    ):
         accepted, _ = split(rows, contract, known=True, decisions=decisions)
         hashes = {row["_record_hash"] for row in accepted.values()}
         assert (None not in hashes, len(hashes)) == (hashed, 2 if hashed else 1)

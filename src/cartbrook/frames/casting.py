@@ -71,7 +71,7 @@ def fingerprint(*texts: Column) -> Column:
 
 
 def joined(*texts: Column) -> Column:
-    """Texts joined by U+001F, with NULL as U+0000, so that different texts are never joined to the same."""
+    """Texts joined by U+001F, with NULL as U+0000: neither the empty text nor a missing one."""
     # By nvl: Sail makes CASE of coalesce, and takes a third longer for a hash then.
     return F.concat_ws(UNIT_SEPARATOR, *(F.nvl(text, F.lit(NULL_TEXT)) for text in texts))
 

@@ -12,7 +12,8 @@ from cartbrook.contracts.model import Contract
 def greatest_first(contract: Contract) -> list[Column]:
     """Sort columns that put the winning record first (spec/truth.md: NULLs are least, the greatest wins).
 
-    Effective time, `sequence_by`, created_timestamp, trigger_timestamp, delete over upsert, batch_id, sha256 of the record.
+    Effective time, `sequence_by`, created_timestamp, trigger_timestamp, delete over upsert, batch_id, sha256 of the record (NULL
+    where no record ties with it: docs/decisions/0027).
     """
     names = ["_effective_time", *contract.sequence_by[1:]]
     if contract.has(ORDERING):
